@@ -1,0 +1,147 @@
+// Actions: what a workflow is made of. A class of actions is registered by name (registry.h); the engine makes a fresh
+// object for every execution of a phase, so nothing but input, output and ids survives between phases.
+//
+//   plan      builds the plan: plan_self, plan_action, sequence, concurrence
+//   run       does the work; may suspend and be run again with an event
+//   finalize  after all runs succeeded, one after another; may be repeated
+//
+// Threads: a phase runs on its plan's strand; no two phases of one plan run at the same time. The context objects are
+// valid during the call only; SuspendedAction may be kept and used from any thread.
+//
+// Errors: an action fails by throwing. ActionError gives the texts that are stored; any other std::exception is stored as
+// RuntimeError with its what().
+//
+// Source: Dynflow 2.0.0, lib/dynflow/action.rb.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "shared/base/clock.h"
+#include "shared/base/secret.h"
+#include "shared/engine/event.h"
+#include "shared/json/json_fwd.h"
+#include "shared/persistence/store.h"
+
+namespace dynflow::engine {
+
+class World;
+
+// A failure with the class name that users see ("RuntimeError - ...").
+class ActionError : public std::runtime_error {
+ public:
+  ActionError(std::string exception_class, const std::string& message)
+      : std::runtime_error(message), exception_class_(std::move(exception_class)) {}
+  const std::string& exception_class() const { return exception_class_; }
+
+ private:
+  std::string exception_class_;
+};
+
+// What happens to a plan whose step failed (Dynflow: Skip, Fail, Pause).
+enum class RescueStrategy {
+  kSkip,   // skip the failed step and what depends on it, go on; the plan ends with a warning
+  kFail,   // stop the plan with an error
+  kPause,  // wait for a person
+};
+
+// A handle to a suspended (or about to be suspended) run step.
+class SuspendedAction {
+ public:
+  SuspendedAction(World& world, std::string plan_id, int step_id)
+      : world_(&world), plan_id_(std::move(plan_id)), step_id_(step_id) {}
+  const std::string& plan_id() const { return plan_id_; }
+  int step_id() const { return step_id_; }
+  // Delivers in order of the calls of one thread. Lost only when the step has ended (logged at debug).
+  void send(Event event) const;
+
+ private:
+  World* world_;  // outlives every action
+  std::string plan_id_;
+  int step_id_;
+};
+
+// Common to all phases.
+class PhaseContext {
+ public:
+  virtual ~PhaseContext() = default;
+  virtual World& world() = 0;
+  virtual const std::string& plan_id() const = 0;
+  virtual int action_id() const = 0;
+  virtual const std::string& action_class() const = 0;  // the name it was asked for by
+  // The secrets that came with the launch, null when there were none or the process was restarted since.
+  virtual const Json& secrets() const = 0;
+  virtual Json& input() = 0;
+  virtual std::string request_id() const = 0;  // input["current_request_id"], for logs
+};
+
+// The value `output[subkeys...]` of an action planned before; put into another action's input with to_json().
+struct OutputReference {
+  std::string plan_id;
+  int step_id = 0;  // the run step to wait for
+  int action_id = 0;
+  std::vector<std::string> subkeys;
+
+  OutputReference operator[](std::string key) const;
+  Json to_json() const;
+};
+
+class Planning : public PhaseContext {
+ public:
+  // Merges `input` into the action's input and gives it its run and finalize steps. Returns the reference to its output.
+  virtual OutputReference plan_self(Json input) = 0;
+  // Plans another action below this one with `args`; throws what its plan phase threw. Returns the reference to its output.
+  virtual OutputReference plan_action(std::string_view action_class, Json args) = 0;
+  virtual void sequence(const std::function<void()>& block) = 0;
+  virtual void concurrence(const std::function<void()>& block) = 0;
+};
+
+class Running : public PhaseContext {
+ public:
+  virtual Json& output() = 0;
+  // The step goes to `suspended` when run returns; an event runs it again. The handle may be used at once.
+  virtual SuspendedAction suspend() = 0;
+  // Sends an event to this step after the result of this run was stored; `after` zero = at once.
+  virtual void plan_event(Event event, Duration after) = 0;
+  // Rows that become durable together with the result of this run.
+  virtual persistence::WriteBatch& transaction() = 0;
+  virtual int step_id() const = 0;
+};
+
+class Finalizing : public PhaseContext {
+ public:
+  virtual Json& output() = 0;
+};
+
+class Action {
+ public:
+  virtual ~Action() = default;
+
+  // Default: planning.plan_self(args).
+  virtual void plan(Planning& planning, Json args);
+  // `event` is null at the first run and at a repetition after failure, restart or resume. An action that gets an event it
+  // does not know should throw.
+  virtual void run(Running& running, const Event* event);
+  virtual void finalize(Finalizing& finalizing);
+
+  virtual RescueStrategy rescue_strategy() const { return RescueStrategy::kPause; }
+  // Changes copies for documents and pages only, e.g. to mask what must not be shown.
+  virtual void present(Json& input, Json& output) const;
+};
+
+// What the registry knows about a class of actions.
+struct ActionClass {
+  std::string name;                  // canonical
+  std::vector<std::string> aliases;  // other names clients and stored plans use
+  bool has_run = false;
+  bool has_finalize = false;
+  bool takes_events = false;         // run() looks at its event; else events are refused
+  bool is_cancellable = false;       // run() understands kCancel and kAbort
+  std::function<std::unique_ptr<Action>()> make;
+};
+
+}  // namespace dynflow::engine
