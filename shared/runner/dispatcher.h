@@ -1,0 +1,59 @@
+// Starts runners, limits how many run at once, ships their output, and reports their end to the suspended action.
+//
+// Fairness: waiting runners are taken in turn from the groups they belong to, so that a job of 10,000 hosts does not hold back
+// a job of one.
+//
+// Output reaches the store within 100 ms of the first byte, and at most once a second and runner while it keeps coming.
+//
+// Threads: all methods may be called from any thread. One loop thread drives all runners.
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "shared/base/deadline.h"
+#include "shared/engine/world.h"
+#include "shared/json/json_fwd.h"
+#include "shared/runner/runner.h"
+
+namespace dynflow::runner {
+
+// The event a runner's end sends to its action: data {"exit_status", "exit_status_timestamp"}. Every byte of output is durable
+// before it is sent.
+inline constexpr std::string_view kRunnerFinished = "Proxy::Dynflow::Runner::Finished";
+// What update and done routes send: data = the request's document.
+inline constexpr std::string_view kExternalEvent = "Proxy::Dynflow::Runner::ExternalEvent";
+
+struct DispatcherOptions {
+  std::size_t max_running = 4000;          // runners at once
+  std::size_t max_running_per_group = 0;   // 0 = no limit of its own
+  std::size_t max_output_bytes = 0;        // a task; 0 = no cap. At the cap one debug chunk says so
+};
+
+class Dispatcher {
+ public:
+  Dispatcher(engine::World& world, DispatcherOptions options);
+  ~Dispatcher();
+
+  void start();
+  // Ends the loop. Runners still there are destroyed without a kill: what they did outside may go on. Harmless twice.
+  void stop();
+
+  // Queues a runner.
+  void submit(RunnerRequest request);
+  // A waiting runner is taken out and finished with a text; a running one gets kill(). Unknown ids are ignored.
+  void kill(const std::string& runner_id);
+  void external_event(const std::string& runner_id, Json data);
+  void refresh(const std::string& runner_id);
+
+  std::size_t running() const;
+  std::size_t waiting() const;
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace dynflow::runner
