@@ -3,10 +3,11 @@
 // Threads: used from init() on the loading thread; the references stay valid until the core stops.
 #pragma once
 
-#include <filesystem>
+#include <functional>
 #include <string>
 #include <vector>
 
+#include "shared/base/result.h"
 #include "shared/engine/registry.h"
 #include "shared/launcher/launcher.h"
 #include "shared/runner/dispatcher.h"
@@ -26,7 +27,8 @@ struct Context {
   launcher::LauncherRegistry& launchers;
   runner::Dispatcher& dispatcher;
   // The parsed settings.d/<name>.yml; an empty map when there is none.
-  const settings::Document& (*settings)(Context& context, const std::string& name);
+  std::function<Result<settings::Document>(const std::string& name)> settings;
+  std::string log_level;  // of the hosting process: "INFO"
   std::vector<Feature>& features;
 };
 
