@@ -73,6 +73,8 @@ class PhaseContext {
   virtual const std::string& plan_id() const = 0;
   virtual int action_id() const = 0;
   virtual const std::string& action_class() const = 0;  // the name it was asked for by
+  // The plan that this plan was launched by; empty = none.
+  virtual const std::string& caller_plan_id() const = 0;
   // The secrets that came with the launch, null when there were none or the process was restarted since.
   virtual const Json& secrets() const = 0;
   virtual Json& input() = 0;
