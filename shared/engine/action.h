@@ -109,7 +109,7 @@ class Running : public PhaseContext {
   virtual SuspendedAction suspend() = 0;
   // Sends an event to this step after the result of this run was stored; `after` zero = at once.
   virtual void plan_event(Event event, Duration after) = 0;
-  // Rows that become durable together with the result of this run.
+  // Rows that become durable together with the result of this run; dropped when it fails.
   virtual persistence::WriteBatch& transaction() = 0;
   virtual int step_id() const = 0;
 };
@@ -117,6 +117,11 @@ class Running : public PhaseContext {
 class Finalizing : public PhaseContext {
  public:
   virtual Json& output() = 0;
+};
+
+struct Progress {
+  double done = 0.5;  // 0 to 1
+  double weight = 1;  // beside the other steps of the plan
 };
 
 class Action {
@@ -130,7 +135,13 @@ class Action {
   virtual void run(Running& running, const Event* event);
   virtual void finalize(Finalizing& finalizing);
 
+  // What to do when a step of this action failed.
   virtual RescueStrategy rescue_strategy() const { return RescueStrategy::kPause; }
+  // What to do when an action planned below this one failed and would have `wanted`.
+  virtual RescueStrategy rescue_strategy_for_planned(RescueStrategy wanted) const { return wanted; }
+  // How far the action is, after a run or finalize that did not end the step.
+  virtual Progress run_progress(const Json& input, const Json& output) const;
+  virtual Progress finalize_progress(const Json& input, const Json& output) const;
   // Changes copies for documents and pages only, e.g. to mask what must not be shown.
   virtual void present(Json& input, Json& output) const;
 };
@@ -143,6 +154,11 @@ struct ActionClass {
   bool has_finalize = false;
   bool takes_events = false;         // run() looks at its event; else events are refused
   bool is_cancellable = false;       // run() understands kCancel and kAbort
+  // run() is quick, has no effect outside the plan's own rows, and may be repeated: the engine does not wait until it is
+  // durable that the step runs. A plan of such steps costs one write.
+  bool is_pure = false;
+  // present() changes nothing: documents take the stored text without parsing it.
+  bool is_presented_as_stored = false;
   std::function<std::unique_ptr<Action>()> make;
 };
 

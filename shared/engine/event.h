@@ -18,7 +18,7 @@ struct Event {
 // Names the engine gives a meaning to (Dynflow 2.0.0, lib/dynflow/action/{cancellable,timeouts,polling}.rb).
 inline constexpr std::string_view kCancel = "Dynflow::Action::Cancellable::Cancel";
 inline constexpr std::string_view kAbort = "Dynflow::Action::Cancellable::Abort";
-inline constexpr std::string_view kSkip = "Dynflow::Action::Skip";
+inline constexpr std::string_view kSkipEvent = "Dynflow::Action::Skip";
 inline constexpr std::string_view kTimeout = "Dynflow::Action::Timeouts::Timeout";
 inline constexpr std::string_view kPoll = "Dynflow::Action::Polling::Poll";
 

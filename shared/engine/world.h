@@ -33,6 +33,11 @@ class Scheduler {
   virtual void post_at(Instant when, std::function<void()> task) = 0;
   // No new tasks; returns when none runs. Harmless twice.
   virtual void stop() = 0;
+
+  // A scheduler without threads of its own, for tests: whoever waits for the world runs its tasks meanwhile.
+  virtual bool is_driven_by_waiters() const { return false; }
+  // Runs one task in the caller's thread; false when none is ready.
+  virtual bool run_one() { return false; }
 };
 
 // `threads` worker threads; timers by `clock`'s instants.
@@ -56,12 +61,14 @@ struct Planned {
   std::optional<persistence::StepError> error;
 };
 
-// Told about every change of a plan's state, on the plan's strand, before the change is stored: what is added to `batch`
-// becomes durable with it.
+// Told about every change of a plan's state, on the plan's strand (for a plan that was just made: in the thread of trigger()),
+// before the change is stored: what is added to `batch` becomes durable with it. Must be quick and must not throw.
 class PlanObserver {
  public:
   virtual ~PlanObserver() = default;
   virtual void plan_changed(const persistence::PlanRecord& plan, persistence::WriteBatch& batch) = 0;
+  // Rows that actions (Running::transaction) or observers added have become durable, e.g. callbacks to deliver.
+  virtual void rows_stored() {}
 };
 
 struct WorldOptions {

@@ -1,0 +1,39 @@
+#include "shared/engine/action.h"
+
+#include "shared/engine/references.h"
+#include "shared/engine/world.h"
+#include "shared/json/json.h"
+
+namespace dynflow::engine {
+
+void SuspendedAction::send(Event event) const { world_->send(plan_id_, step_id_, std::move(event)); }
+
+OutputReference OutputReference::operator[](std::string key) const {
+  OutputReference reference = *this;
+  reference.subkeys.push_back(std::move(key));
+  return reference;
+}
+
+Json OutputReference::to_json() const {
+  Json json = Json::object();
+  json["class"] = kOutputReferenceClass;
+  json["execution_plan_id"] = plan_id;
+  json["step_id"] = step_id;
+  json["action_id"] = action_id;
+  json["subkeys"] = subkeys;
+  return json;
+}
+
+void Action::plan(Planning& planning, Json args) { planning.plan_self(std::move(args)); }
+
+void Action::run(Running&, const Event*) {}
+
+void Action::finalize(Finalizing&) {}
+
+Progress Action::run_progress(const Json&, const Json&) const { return {}; }
+
+Progress Action::finalize_progress(const Json&, const Json&) const { return {}; }
+
+void Action::present(Json&, Json&) const {}
+
+}  // namespace dynflow::engine

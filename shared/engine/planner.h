@@ -1,0 +1,26 @@
+// The plan phase: turns a request into the rows of an execution plan.
+//
+// Threads: plan() may be called from any thread; it runs the actions' plan phases in the caller's.
+//
+// Source: Dynflow 2.0.0, lib/dynflow/execution_plan.rb:256-420, action.rb:390-550, steps/plan_step.rb.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "shared/engine/world.h"
+
+namespace dynflow::engine {
+
+struct NewPlan {
+  persistence::PlanRecord record;  // planned, or stopped with an error
+  std::optional<persistence::StepError> error;
+};
+
+// `request.plan_id` is set and its class is registered. Never throws what an action threw.
+NewPlan make_plan(World& world, const ActionRegistry& registry, const PlanRequest& request);
+
+// How an exception that an action threw is stored.
+persistence::StepError to_step_error(const std::exception& e);
+
+}  // namespace dynflow::engine
