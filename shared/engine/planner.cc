@@ -156,7 +156,13 @@ OutputReference Planner::plan_action(std::string_view name, int parent_action_id
   step(step_id).state = StepState::kRunning;
   step(step_id).started_at = world_.clock().now();
   Context context(*this, action_id, Json::object(), *action_class);
-  const auto keep_input = [&] { action(action_id).input = json::dump(context.input()); };
+  const auto keep_input = [&] {
+    // Behind what the action put there: smart_proxy_dynflow v0.9.4, lib/smart_proxy_dynflow/middleware/keep_current_request_id.rb.
+    if (!request_.request_id.empty() && !context.input().contains("current_request_id")) {
+      context.input()["current_request_id"] = request_.request_id;
+    }
+    action(action_id).input = json::dump(context.input());
+  };
   try {
     in_flow(Flow::concurrence(), [&] { action_class->make()->plan(context, std::move(args)); });
     if (!context.input().is_object()) throw ActionError("TypeError", "input of " + std::string(name) + " is no object");

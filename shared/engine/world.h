@@ -52,6 +52,7 @@ struct PlanRequest {
   std::string caller_plan_id;   // set for sub-plans
   int caller_action_id = 0;
   std::string request_digest;   // see PlanRecord
+  std::string request_id;       // kept as "current_request_id" in the input of every action that has none; empty = none
 };
 
 // What became of a request.
