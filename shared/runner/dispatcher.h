@@ -13,15 +13,14 @@
 #include <memory>
 #include <string>
 
-#include "shared/base/deadline.h"
 #include "shared/engine/world.h"
 #include "shared/json/json_fwd.h"
 #include "shared/runner/runner.h"
 
 namespace dynflow::runner {
 
-// The event a runner's end sends to its action: data {"exit_status", "exit_status_timestamp"}. Every byte of output is durable
-// before it is sent.
+// The event a runner's end sends to its action: data {"exit_status", "exit_status_timestamp"}. All output was given
+// to the store before it is sent, so it is durable before the result is.
 inline constexpr std::string_view kRunnerFinished = "Proxy::Dynflow::Runner::Finished";
 // What update and done routes send: data = the request's document.
 inline constexpr std::string_view kExternalEvent = "Proxy::Dynflow::Runner::ExternalEvent";

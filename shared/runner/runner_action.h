@@ -28,7 +28,6 @@ class RunnerAction : public engine::Action {
   // Fails with "Script execution failed" unless the exit status is 0.
   void finalize(engine::Finalizing& finalizing) override;
   engine::RescueStrategy rescue_strategy() const override { return engine::RescueStrategy::kFail; }
-  void present(Json& input, Json& output) const override;
 
  protected:
   // Makes the recipe for the runner out of input and secrets: `make`, `timeout`; ids and group are filled in by the caller. Throws

@@ -1,0 +1,93 @@
+"""Whole no-op tasks: launch, plan, run, durable result, callback received by Foreman."""
+
+import socket
+import threading
+import time
+
+from programs import SmartProxy
+
+from .launch import batch, post
+from .measure import cpu_seconds
+
+TASKS = 5000
+
+
+class Sink:
+    """A Foreman that reads callbacks as fast as Python can: counts task ids, answers 200."""
+
+    ANSWER = (b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 24\r\n\r\n"
+              b'{"message":"processing"}')
+
+    def __init__(self):
+        self.count = 0
+        self._lock = threading.Lock()
+        self._listener = socket.create_server(("127.0.0.1", 0), backlog=128)
+        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self):
+        while True:
+            try:
+                peer, _ = self._listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=self._serve, args=(peer,), daemon=True).start()
+
+    def _serve(self, peer):
+        data = b""
+        with peer:
+            while True:
+                while b"\r\n\r\n" not in data:
+                    more = peer.recv(262144)
+                    if not more:
+                        return
+                    data += more
+                head, _, data = data.partition(b"\r\n\r\n")
+                length = next(int(line.split(b":")[1]) for line in head.lower().split(b"\r\n")
+                              if line.startswith(b"content-length:"))
+                while len(data) < length:
+                    data += peer.recv(262144)
+                body, data = data[:length], data[length:]
+                with self._lock:
+                    self.count += body.count(b'"step_id"')
+                peer.sendall(self.ANSWER)
+
+    def close(self):
+        self._listener.close()
+
+
+def measure(folder, name, database):
+    sink = Sink()
+    with SmartProxy(folder / name, sink.url, external_core=False, settings={"log_level": "ERROR"},
+                    dynflow={"database": database}) as proxy:
+        post(proxy.port, batch(100))  # warm
+        while sink.count < 100:
+            time.sleep(0.01)
+        before = cpu_seconds(proxy.process.pid)
+        began = time.monotonic()
+        for _ in range(TASKS // 100):
+            post(proxy.port, batch(100))
+        accepted = time.monotonic() - began
+        deadline = began + 300
+        while sink.count < TASKS + 100 and time.monotonic() < deadline:
+            time.sleep(0.005)
+        took = time.monotonic() - began
+        cpu = cpu_seconds(proxy.process.pid) - before
+        lost = TASKS + 100 - sink.count
+        memory = proxy.memory_kib()
+    sink.close()
+    return took, accepted, cpu, lost, memory
+
+
+def run(folder, rounds):
+    best = {}
+    for number in range(rounds):
+        for name, database in (("memory", None), ("file", folder / f"tasks-{number}.sqlite")):
+            result = measure(folder, f"{name}-{number}", database)
+            if name not in best or result[0] < best[name][0]:
+                best[name] = result
+    rows = [[name, TASKS, f"{cpu / TASKS * 1e6:.0f}", f"{TASKS / took:.0f}", f"{TASKS / accepted:.0f}", lost,
+             f"{memory / 1024:.0f}"] for name, (took, accepted, cpu, lost, memory) in best.items()]
+    yield {"title": "Whole no-op tasks, from launch to callback (batches of 100, one client)",
+           "columns": ["store", "tasks", "CPU us/task", "tasks/s", "accepted/s", "callbacks lost", "memory MiB"],
+           "rows": rows, "notes": ["The client that launches and the sink that counts share the two cores."]}
