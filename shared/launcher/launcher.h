@@ -22,6 +22,7 @@ struct LaunchContext {
   std::string callback_host;  // scheme://host[:port] under which hosts reach this proxy
   std::string request_id;
   std::string session_id;
+  std::string operation;      // what the client asked for: "ssh"
 };
 
 class Launcher {
@@ -30,8 +31,9 @@ class Launcher {
   // The name in stored documents: "Proxy::Dynflow::TaskLauncher::Batch".
   virtual std::string_view class_name() const = 0;
   // Stores the plans and returns the answer for the client. Idempotent by plan id: the same id with the same input gives the same
-  // answer and starts nothing. Errors: kInvalid (the input has not the launcher's shape), kNotFound (unknown action class),
-  // kConflict (a plan of that id exists and came from another input), kBusy, kClosed, and the store's. Nothing is stored then.
+  // answer and starts nothing. Secrets of the input never reach the store: see secrets.h. Errors: kInvalid (the input has not the
+  // launcher's shape), kUnprocessable (unknown action class), kConflict (a plan of that id exists and came from another input),
+  // kBusy, kClosed, and the store's. Nothing is stored then. Blocks until the plans are durable.
   virtual Result<Json> launch(engine::World& world, const Json& input, const Json& options,
                               const LaunchContext& context) = 0;
 };
@@ -51,7 +53,11 @@ class LauncherRegistry {
 // One plan of input {"action_class","action_input"}; answer {"result":"success","task_id":...}.
 std::shared_ptr<Launcher> make_single_launcher();
 // Input {"<plan id>": {"action_class","action_input"}, ...}; answer per id, and "parent". `action_class_override` replaces the class
-// of every entry; empty = none.
+// of every entry; empty = none. Needs the actions of batch_action.h. For one runner behind a whole batch see group.h.
 std::shared_ptr<Launcher> make_batch_launcher(std::string action_class_override = {});
+
+// What the single launcher does, for callers with an answer of their own: plans one {"action_class","action_input"}. A plan phase
+// that failed is in the result, not an error.
+Result<engine::Planned> launch_one(engine::World& world, const Json& entry, const LaunchContext& context);
 
 }  // namespace dynflow::launcher
