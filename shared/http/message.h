@@ -56,6 +56,8 @@ class BodyStream {
 
 // A stream over text that is already there.
 std::unique_ptr<BodyStream> body_of(std::string text);
+// What is left of a stream, whole. kTooLarge when it is longer than `limit` bytes.
+Result<std::string> read_all(BodyStream& stream, std::size_t limit);
 
 // Where a request came from.
 struct Peer {

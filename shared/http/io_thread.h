@@ -1,0 +1,96 @@
+// Everything of the server that waits for the network without holding a worker: accepting, handshakes, heads, small
+// bodies, idle connections, goodbyes, deadlines.
+//
+// Threads: a thread of its own; park() and the stop functions from any thread.
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "shared/base/thread.h"
+#include "shared/http/served_connection.h"
+#include "shared/http/server.h"
+#include "shared/http/worker_pool.h"
+#include "shared/net/poller.h"
+
+namespace dynflow::http {
+
+struct Listener {
+  net::ListeningSocket socket;
+  TlsProvider tls;
+};
+
+// How many connections there are, in all and from each address. Shared by the I/O threads.
+class ConnectionCount {
+ public:
+  ConnectionCount(std::size_t max_total, std::size_t max_per_peer) : max_total_(max_total), max_per_peer_(max_per_peer) {}
+  // False when one of the limits is reached.
+  bool enter(const std::string& peer);
+  void leave(const std::string& peer);
+  std::size_t total() const;
+
+ private:
+  const std::size_t max_total_;
+  const std::size_t max_per_peer_;
+  mutable std::mutex mutex_;
+  std::size_t total_ = 0;
+  std::unordered_map<std::string, std::size_t> per_peer_;
+};
+
+class IoThread {
+ public:
+  IoThread(net::Poller poller, const ServerOptions& options, const std::vector<Listener>& listeners,
+           ConnectionCount& count, WorkerPool& workers)
+      : poller_(std::move(poller)), options_(options), listeners_(listeners), count_(count), workers_(workers) {}
+  ~IoThread();
+
+  Status start();
+  // No more accepting; idle connections are closed, the thread ends when the last connection is gone.
+  void drain();
+  // Every connection is cut.
+  void cut();
+  // Returns when the last connection is gone, or at the deadline.
+  void wait_for_end(Deadline deadline);
+
+  // Gives a connection back: it is the I/O thread's from here on. `state` tells what it waits for; a connection in
+  // phase kClosed or kLingering is closed, idle ones get the idle deadline.
+  void park(ServedConnection& connection, net::IoState state);
+  // Answers with an error of ours, says goodbye and parks. `extra` is whole header lines. For the present owner.
+  void refuse(ServedConnection& connection, int status, std::string_view reason, std::string_view extra = {});
+  bool is_draining() const { return is_draining_.load(std::memory_order_relaxed); }
+  bool is_cut() const { return is_cut_.load(std::memory_order_relaxed); }
+
+ private:
+  void run();
+  void accept_all(std::size_t listener);
+  void admit(net::AcceptedSocket accepted, const Listener& listener);
+  void handle(ServedConnection& connection);
+  void linger(ServedConnection& connection);
+  void destroy(ServedConnection& connection);
+  void sweep();
+  void watch_listeners(bool on);
+
+  net::Poller poller_;
+  const ServerOptions& options_;
+  const std::vector<Listener>& listeners_;
+  ConnectionCount& count_;
+  WorkerPool& workers_;
+  std::unordered_map<ServedConnection*, std::unique_ptr<ServedConnection>> connections_;
+  std::vector<char> scratch_ = std::vector<char>(kReadSize);
+  bool is_listening_ = false;
+  Instant next_sweep_{};
+  std::atomic<bool> is_draining_{false};
+  std::atomic<bool> is_cut_{false};
+  std::mutex end_mutex_;
+  std::condition_variable end_;
+  bool has_ended_ = false;  // true when run() is over; under end_mutex_
+  NamedThread thread_;
+};
+
+}  // namespace dynflow::http

@@ -1,0 +1,62 @@
+// One TLS connection over a non-blocking socket. Writes never raise SIGPIPE.
+//
+// Threads: one thread at a time. Made by TlsServerContext and TlsClientContext.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <span>
+#include <string>
+
+struct ssl_st;
+
+namespace dynflow::net {
+
+class PeerCertificate;
+
+// How a non-blocking operation ended.
+enum class IoState {
+  kReady,      // `bytes` were moved, or the handshake is complete
+  kWantRead,   // nothing moved: repeat when the socket is readable
+  kWantWrite,  // nothing moved: repeat when the socket is writable
+  kEnd,        // the other side finished sending
+  kFailed,     // the connection is unusable
+};
+struct IoResult {
+  IoState state;
+  std::size_t bytes = 0;
+};
+
+class TlsSession {
+ public:
+  // Takes over `ssl`; `fd` stays the caller's and must outlive the session.
+  TlsSession(ssl_st* ssl, int fd);
+  ~TlsSession();
+  TlsSession(const TlsSession&) = delete;
+  TlsSession& operator=(const TlsSession&) = delete;
+
+  IoResult handshake();
+  IoResult read(std::span<char> buffer);
+  // After kWantRead or kWantWrite the same bytes must be given again (perhaps with more behind them).
+  IoResult write(std::span<const char> data);
+  // Sends close_notify if that is possible at once.
+  void close();
+  // True when decrypted or undecrypted bytes wait inside, where poll(2) cannot see them.
+  bool has_buffered() const;
+
+  // The verified certificate of the other end; null when it gave none.
+  std::shared_ptr<const PeerCertificate> peer_certificate() const;
+  // "TLSv1.3"
+  std::string version() const;
+  bool was_resumed() const;
+  // Why the last operation failed; for logs.
+  const std::string& failure() const { return failure_; }
+
+ private:
+  IoResult outcome(int rc);
+  ssl_st* ssl_;
+  bool is_broken_ = false;  // true after a fatal error: close_notify must not be sent any more
+  std::string failure_;
+};
+
+}  // namespace dynflow::net
