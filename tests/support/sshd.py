@@ -36,7 +36,7 @@ def account_is_locked(user):
 
 class Sshd:
     """`addresses`: where it listens, all on the same port (127.0.1.x are as good as hosts of their own).
-    `options`: sshd_config lines that come first and so win.."""
+    `options`: sshd_config lines that come first and so win."""
 
     def __init__(self, folder, addresses=("127.0.0.1",), options=(), log_level="VERBOSE", passwords=False):
         self.folder = Path(folder)
