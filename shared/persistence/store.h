@@ -24,12 +24,14 @@ class WriteBatch {
  public:
   struct InsertPlan { PlanRecord plan; };  // fails the batch with kConflict when the id exists
   struct UpdatePlan { std::string plan_id; PlanProgress progress; };
-  struct UpdateStep { std::string plan_id; StepRecord step; };
+  struct UpdateStep { std::string plan_id; StepRecord step; };  // all but action, phase, class and queue
+  // Replaces output, and input unless that is empty (an action's input is an object, never empty text).
   struct UpdateAction { std::string plan_id; int action_id; std::string input; std::string output; };
   struct AppendChunks { std::string plan_id; int action_id; std::vector<OutputChunk> chunks; };
-  struct PutEvent { EventRecord event; };
+  struct PutEvent { EventRecord event; };       // an id that is stored already is kept as it is
   struct DeleteEvent { std::string event_id; };
-  struct PutOutbox { OutboxRecord entry; };     // inserts, or replaces the row of that id
+  // Inserts, or replaces the row of that id. An abandoned entry of a plan that is gone is removed.
+  struct PutOutbox { OutboxRecord entry; };
   struct DeleteOutbox { std::string entry_id; };
   using Change = std::variant<InsertPlan, UpdatePlan, UpdateStep, UpdateAction, AppendChunks, PutEvent, DeleteEvent,
                               PutOutbox, DeleteOutbox>;
@@ -55,8 +57,10 @@ enum class Durability {
 class Store {
  public:
   // Called once, on a thread of the store, when the batch is durable or has failed. Must be short and must not call
-  // back into the store's blocking functions. Errors: kConflict (a plan id exists), kUnavailable (the database cannot be
-  // written: full disk, read-only), kClosed, kFailed.
+  // back into the store's blocking functions. Errors: kConflict (a plan id or chunk exists), kNotFound (a change names
+  // a plan, step or action that is not stored), kInvalid (NUL or invalid UTF-8 in a text), kUnavailable (the database
+  // cannot be written: full disk, read-only), kTooLarge, kCorrupt, kFailed; kClosed, on the submitter's thread, unless
+  // the store is between start() and stop(). A batch that fails changes nothing.
   using Completion = std::function<void(Status)>;
 
   virtual ~Store() = default;
@@ -80,7 +84,7 @@ class Store {
   // Chunks with a sequence above `after`, in order, at most `limit` (0 = all).
   virtual Result<std::vector<OutputChunk>> load_chunks(std::string_view plan_id, int action_id,
                                                        std::int64_t after = 0, std::size_t limit = 0) = 0;
-  // The known ones among `ids`, in any order.
+  // The known ones among `ids`, in any order. A plan whose stored state is damaged shows as paused with an error.
   virtual Result<std::vector<PlanStatus>> load_statuses(const std::vector<std::string>& ids) = 0;
   virtual Result<std::vector<PlanIdentity>> load_identities(const std::vector<std::string>& ids) = 0;
   // Plans whose root action was called from that plan.
@@ -104,6 +108,7 @@ struct StoreOptions {
   std::string database;         // a file; empty = memory that ends with the process
   std::size_t reader_count = 4;
   std::size_t congestion_limit = 50'000;  // changes waiting
+  std::int64_t max_bytes = 0;   // the database does not grow above this: kUnavailable then; 0 = no limit of its own
 };
 
 }  // namespace dynflow::persistence

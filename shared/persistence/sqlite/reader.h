@@ -1,0 +1,68 @@
+// The queries of the store, on one connection.
+//
+// Threads: one at a time; see ReaderPool.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "shared/persistence/sqlite/database.h"
+#include "shared/persistence/store.h"
+
+namespace dynflow::persistence {
+
+// Store documents what they return; kCorrupt concerns only the plan or row that is asked for.
+class Reader {
+ public:
+  explicit Reader(Database& database) : database_(database) {}
+
+  Result<PlanRecord> load_plan(std::string_view plan_id);
+  Result<std::vector<OutputChunk>> load_chunks(std::string_view plan_id, int action_id, std::int64_t after,
+                                               std::size_t limit);
+  Result<std::vector<PlanStatus>> load_statuses(const std::vector<std::string>& ids);
+  Result<std::vector<PlanIdentity>> load_identities(const std::vector<std::string>& ids);
+  Result<std::vector<PlanStatus>> load_sub_plans(std::string_view caller_plan_id);
+  Result<std::vector<std::string>> load_unfinished();
+  Result<std::vector<EventRecord>> load_events();
+  Result<std::vector<OutboxRecord>> load_due_outbox(Time now, std::size_t limit);
+  Result<std::optional<Time>> next_outbox_time();
+
+ private:
+  class Snapshot;
+
+  Status load_actions(std::int64_t number, PlanRecord& plan);
+  Status load_steps(std::int64_t number, PlanRecord& plan);
+
+  Database& database_;
+  Statement begin_{database_, "BEGIN"};
+  Statement end_{database_, "COMMIT"};
+  Statement plan_{database_,
+                  "SELECT number, id, label, state, result, root_plan_step_id, run_flow, finalize_flow, started_at,"
+                  " ended_at, execution_time, real_time, history, request_digest FROM plans WHERE id=?1"};
+  Statement actions_{database_,
+                     "SELECT id, class, caller_plan_id, caller_action_id, plan_step_id, run_step_id, finalize_step_id,"
+                     " input, output FROM actions WHERE plan=?1 ORDER BY id"};
+  Statement steps_{database_,
+                   "SELECT s.id, s.action_id, s.phase, s.state, coalesce(s.class, a.class), s.queue, s.children,"
+                   " s.error, s.started_at, s.ended_at, s.execution_time, s.real_time, s.progress_done,"
+                   " s.progress_weight FROM steps s LEFT JOIN actions a ON a.plan = s.plan AND a.id = s.action_id"
+                   " WHERE s.plan=?1 ORDER BY s.id"};
+  Statement number_{database_, "SELECT number FROM plans WHERE id=?1"};
+  Statement chunks_{database_,
+                    "SELECT sequence, output_type, output, timestamp, id FROM chunks WHERE plan=?1 AND action_id=?2"
+                    " AND sequence > ?3 ORDER BY sequence LIMIT ?4"};
+  Statement status_{database_, "SELECT id, state, result FROM plans WHERE id=?1"};
+  Statement identity_{database_, "SELECT id, request_digest, caller_plan_id FROM plans WHERE id=?1"};
+  Statement sub_plans_{database_,
+                       "SELECT id, state, result FROM plans WHERE caller_plan_id=?1 AND caller_plan_id <> ''"
+                       " ORDER BY number"};
+  Statement unfinished_{database_, "SELECT id FROM plans WHERE state <> 'stopped' ORDER BY number"};
+  Statement events_{database_, "SELECT id, plan_id, step_id, name, data, created_at FROM events ORDER BY number"};
+  Statement due_outbox_{database_,
+                        "SELECT id, plan_id, action_id, callback, data, request_id, attempts, created_at,"
+                        " next_attempt_at, last_error FROM outbox WHERE is_abandoned = 0 AND next_attempt_at <= ?1"
+                        " ORDER BY next_attempt_at, number LIMIT ?2"};
+  Statement next_outbox_{database_, "SELECT min(next_attempt_at) FROM outbox WHERE is_abandoned = 0"};
+};
+
+}  // namespace dynflow::persistence
