@@ -130,6 +130,8 @@ class World {
   Result<persistence::PlanRecord> find_plan(std::string_view plan_id);
   Result<std::vector<persistence::PlanStatus>> find_statuses(const std::vector<std::string>& plan_ids);
   persistence::Store& store();
+  // Null when no such class is registered.
+  const ActionClass* find_class(std::string_view name) const;
 
   // Plans in work in this world, suspended ones included.
   std::size_t active_plans() const;

@@ -1,0 +1,313 @@
+#include "shared/engine/execution.h"
+
+#include <algorithm>
+#include <cassert>
+
+#include "shared/engine/rescue.h"
+#include "shared/json/json.h"
+#include "shared/log/log.h"
+
+namespace dynflow::engine {
+
+using persistence::EventRecord;
+using persistence::StepError;
+
+namespace {
+
+// Steps that one plan runs before the other plans have their turn.
+constexpr int kStepsInTurn = 16;
+
+std::int64_t epoch_seconds(Time time) {
+  return std::chrono::duration_cast<std::chrono::seconds>(time.time_since_epoch()).count();
+}
+
+}  // namespace
+
+Execution::Execution(Surroundings& surroundings, PlanRecord plan, Json secrets)
+    : surroundings_(surroundings),
+      strand_(std::make_shared<Strand>(*surroundings.options.scheduler, surroundings.activity)),
+      plan_(std::move(plan)),
+      secrets_(std::move(secrets)),
+      may_have_output_(plan_.state != PlanState::kPlanned) {}
+
+void Execution::start(std::vector<EventRecord> events, std::function<void(Status)> done) {
+  strand_->post([self = shared_from_this(), events = std::move(events), done = std::move(done)]() mutable {
+    if (self->surroundings_.is_closing) {
+      if (done) done(Error(Code::kClosed, "the world is stopping"));
+      return;
+    }
+    self->begin();
+    for (EventRecord& event : events) {
+      auto data = json::parse(event.data);
+      self->deliver(event.step_id, {{event.name, data.ok() ? std::move(*data) : Json()}, event.id});
+    }
+    if (done) self->pending_.waiters.push_back(std::move(done));
+    self->pump();
+  });
+}
+
+void Execution::begin() {
+  enter(PlanState::kRunning);
+  begin_flows();
+}
+
+void Execution::begin_flows() {
+  part_ = Part::kRun;
+  has_finalize_failed_ = false;
+  finalize_steps_.clear();
+  const auto finalize_flow = Flow::parse(plan_.finalize_flow);
+  const auto run_flow = Flow::parse(plan_.run_flow);
+  if (!run_flow.ok() || !finalize_flow.ok()) {
+    return fail_unreadable((run_flow.ok() ? finalize_flow : run_flow).error().message());
+  }
+  finalize_steps_ = finalize_flow->step_ids();
+  std::vector<int> all = run_flow->step_ids();
+  all.insert(all.end(), finalize_steps_.begin(), finalize_steps_.end());
+  if (!std::all_of(all.begin(), all.end(), [this](int id) { return is_step(id); })) {
+    return fail_unreadable("flow: a step that the plan does not have");
+  }
+  cursor_.emplace(*run_flow, [this](int id) {
+    return step(id).state == StepState::kSuccess || step(id).state == StepState::kSkipped;
+  });
+  hand_out(cursor_->start());
+}
+
+// A stored flow that makes no sense: the plan ends with an error that can be read, instead of never.
+void Execution::fail_unreadable(const std::string& text) {
+  log::error({.task_id = plan_.id}, "execution plan cannot be run: {}", text);
+  change([&](PlanRecord& plan) {
+    for (StepRecord& broken : plan.steps) {
+      if (broken.phase == StepPhase::kPlan || !is_allowed(broken.phase, broken.state, StepState::kError)) continue;
+      broken.state = StepState::kError;
+      broken.error = StepError{"StandardError", text, {}};
+      pending_.steps.push_back(broken.id);
+    }
+  });
+  enter(PlanState::kStopped);
+}
+
+void Execution::hand_out(std::vector<int> step_ids) {
+  while (!step_ids.empty()) {
+    std::vector<int> next;
+    for (const int id : step_ids) {
+      const ActionClass* action_class = class_of_step(id);
+      if (step(id).state == StepState::kSkipping && !(action_class && action_class->takes_events)) {
+        // run() would not look at the event: it is not called, and counts for nothing in the progress.
+        change([&](PlanRecord&) { step(id).progress_weight = 0; });
+        set_step_state(id, StepState::kSkipped);
+        const auto more = cursor_->step_ended(id, true);
+        next.insert(next.end(), more.begin(), more.end());
+        continue;
+      }
+      OpenStep& open = open_steps_[id];
+      open.is_busy = true;
+      open.before = step(id).state;
+      if (step(id).state == StepState::kSkipping) {
+        runnable_.push_back({id, Delivery{{std::string(kSkipEvent), Json()}, {}}});
+      } else if (!action_class || action_class->is_pure) {
+        runnable_.push_back({id, std::nullopt});
+      } else {
+        unannounced_.push_back(id);
+      }
+    }
+    step_ids = std::move(next);
+  }
+}
+
+void Execution::pump() {
+  for (int i = 0; !is_given_up_; ++i) {
+    advance();
+    announce_steps();
+    if (runnable_.empty() || surroundings_.is_closing) break;
+    if (i == kStepsInTurn) {
+      strand_->post([self = shared_from_this()] { self->pump(); });
+      break;
+    }
+    WorkItem item = std::move(runnable_.front());
+    runnable_.pop_front();
+    const ActionClass* action_class = class_of_step(item.step_id);
+    // What is known so far becomes durable while this one runs. Quick steps are waited for instead: fewer writes.
+    if (action_class && !action_class->is_pure) flush();
+    execute(std::move(item));
+  }
+  flush();
+}
+
+void Execution::announce_steps() {
+  if (surroundings_.is_closing) return;
+  for (const int id : unannounced_) {
+    set_step_state(id, StepState::kRunning);
+    if (!step(id).started_at) change([&](PlanRecord&) { step(id).started_at = clock().now(); });
+    pending_.announced_steps.push_back(id);
+  }
+  unannounced_.clear();
+}
+
+// Past the ends of flows, as far as nothing has to run for it.
+void Execution::advance() {
+  while (!has_ended_) {
+    if (part_ == Part::kRun) {
+      if (!cursor_ || !cursor_->is_done()) return;
+      if (cursor_->succeeded()) {
+        advance_finalize();
+        part_ = Part::kFinalize;
+      } else if (!surroundings_.is_closing) {
+        run_part_failed();
+      } else {
+        return;  // the next world asks for rescue
+      }
+    } else {
+      if (!runnable_.empty()) return;
+      if (has_finalize_failed_) {
+        if (surroundings_.is_closing) return;
+        run_part_failed();
+      } else if (next_finalize_ < finalize_steps_.size()) {
+        const int id = finalize_steps_[next_finalize_++];
+        if (step(id).state != StepState::kSkipped) runnable_.push_back({id, std::nullopt});
+      } else {
+        enter(PlanState::kStopped);
+      }
+    }
+  }
+}
+
+// All finalize steps run again, those that had succeeded included: actions may count on what an earlier one did.
+void Execution::advance_finalize() {
+  next_finalize_ = 0;
+  for (const int id : finalize_steps_) {
+    if (step(id).state == StepState::kSuccess || step(id).state == StepState::kError) {
+      set_step_state(id, StepState::kPending);
+    }
+  }
+}
+
+void Execution::run_part_failed() {
+  const RescueStrategy strategy = choose_rescue();
+  if (strategy == RescueStrategy::kSkip && skip_failed_steps()) return begin_flows();
+  enter(strategy == RescueStrategy::kFail ? PlanState::kStopped : PlanState::kPaused);
+}
+
+RescueStrategy Execution::choose_rescue() {
+  bool has_new_failure = false;
+  for (const StepRecord& failed : plan_.steps) {
+    if (failed.state == StepState::kError) has_new_failure |= rescued_.insert(failed.id).second;
+  }
+  if (!surroundings_.options.auto_rescue || !has_new_failure) return RescueStrategy::kPause;
+  return suggested_rescue(plan_, *surroundings_.options.registry).value_or(RescueStrategy::kPause);
+}
+
+bool Execution::skip_failed_steps() {
+  std::vector<int> failed;
+  for (const StepRecord& candidate : plan_.steps) {
+    if (candidate.state == StepState::kError && candidate.phase != StepPhase::kPlan) failed.push_back(candidate.id);
+  }
+  for (const int id : failed) {
+    if (step(id).state != StepState::kError) continue;  // skipped with one before
+    const auto changes = changes_to_skip(plan_, id);
+    if (!changes.ok()) {
+      log::warn({.task_id = plan_.id}, "step {} cannot be skipped: {}", id, changes.error().message());
+      return false;
+    }
+    for (const StepChange& skipped : *changes) set_step_state(skipped.step_id, skipped.state);
+  }
+  return true;
+}
+
+void Execution::set_step_state(int step_id, StepState state) {
+  assert(is_allowed(step(step_id).phase, step(step_id).state, state));
+  change([&](PlanRecord&) { step(step_id).state = state; });
+  pending_.steps.push_back(step_id);
+}
+
+void Execution::enter(PlanState state, bool adds_history) {
+  assert(is_allowed(plan_.state, state));
+  const bool is_end = state == PlanState::kStopped || state == PlanState::kPaused;
+  change([&](PlanRecord& plan) {
+    const Time now = clock().now();
+    plan.state = state;
+    plan.result = result_of(plan.steps);
+    if (state == PlanState::kStopped) {
+      plan.ended_at = now;
+      if (plan.started_at) plan.real_time = std::chrono::duration<double>(now - *plan.started_at).count();
+      plan.execution_time = 0;
+      for (const StepRecord& each : plan.steps) plan.execution_time += each.execution_time;
+    }
+    if (adds_history) {
+      plan.history.push_back({epoch_seconds(now), std::string(history_name(state)), surroundings_.world_id});
+    }
+    has_ended_ = is_end;
+  });
+  pending_.has_plan = true;
+  for (PlanObserver* observer : surroundings_.options.observers) observer->plan_changed(plan_, pending_.rows);
+  if (!is_end) return;
+  part_ = Part::kOver;
+  runnable_.clear();
+  unannounced_.clear();
+  open_steps_.clear();
+  if (state == PlanState::kStopped) secrets_ = Json();
+}
+
+void Execution::recover(std::vector<EventRecord> events) {
+  strand_->post([self = shared_from_this(), events = std::move(events)]() mutable {
+    self->recover_states();
+    for (EventRecord& event : events) {
+      auto data = json::parse(event.data);
+      self->deliver(event.step_id, {{event.name, data.ok() ? std::move(*data) : Json()}, event.id});
+    }
+    self->pump();
+  });
+}
+
+// spec: the recovery table. A step that was running may or may not have done its work: only a person or the action's rescue
+// strategy can know. Suspended steps are run again with no event, and look at their output.
+void Execution::recover_states() {
+  const PlanState before = plan_.state;
+  if (before == PlanState::kPlanned) return begin();
+
+  std::string dead_world;
+  for (const auto& entry : plan_.history) dead_world = entry.world_id;
+  const Time now = clock().now();
+  change([&](PlanRecord& plan) {
+    for (StepRecord& running : plan.steps) {
+      if (running.state != StepState::kRunning) continue;
+      running.state = StepState::kError;
+      running.error = StepError{"StandardError", "Abnormal termination (previous state: running)", {}};
+      running.ended_at = now;
+      if (running.started_at) running.real_time = std::chrono::duration<double>(now - *running.started_at).count();
+      pending_.steps.push_back(running.id);
+    }
+    plan.history.push_back({epoch_seconds(now), "terminate execution", dead_world});
+  });
+  pending_.has_plan = true;
+  const bool has_failed = has_failed_step(plan_.steps);
+  const RescueStrategy strategy = has_failed ? choose_rescue() : RescueStrategy::kSkip;
+  if (before != PlanState::kRunning) {
+    enter(PlanState::kStopped);  // its planning never ended
+  } else if (strategy == RescueStrategy::kFail) {
+    enter(PlanState::kStopped);
+  } else if (strategy == RescueStrategy::kSkip && (!has_failed || skip_failed_steps())) {
+    // Stopped working when its world did, and is resumed now.
+    change([](PlanRecord& plan) { plan.state = PlanState::kPaused; });
+    begin();
+  } else {
+    enter(PlanState::kPaused, false);
+  }
+  log::info({.task_id = plan_.id}, "took up an execution plan left {}: now {}", persistence::to_string(before),
+            persistence::to_string(plan_.state));
+}
+
+std::optional<PlanRecord> Execution::image() const {
+  const std::lock_guard lock(mutex_);
+  if (has_ended_) return std::nullopt;
+  PlanRecord copy = plan_;
+  copy.result = result_of(copy.steps);
+  return copy;
+}
+
+std::optional<persistence::PlanStatus> Execution::status() const {
+  const std::lock_guard lock(mutex_);
+  if (has_ended_) return std::nullopt;
+  return persistence::PlanStatus{plan_.id, plan_.state, result_of(plan_.steps)};
+}
+
+}  // namespace dynflow::engine

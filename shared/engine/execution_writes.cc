@@ -1,0 +1,171 @@
+#include <algorithm>
+#include <utility>
+
+#include "shared/engine/execution.h"
+#include "shared/log/log.h"
+
+namespace dynflow::engine {
+
+using persistence::OutputChunk;
+
+namespace {
+
+constexpr std::chrono::milliseconds kFirstRetry{100};
+constexpr std::chrono::milliseconds kLastRetry{5000};
+// A store that can be reached and refuses the same rows so often will refuse them for ever.
+constexpr int kMaxRefusals = 8;
+constexpr std::size_t kChunksAtOnce = 1000;
+
+bool is_refusal(Code code) { return code != Code::kUnavailable && code != Code::kBusy && code != Code::kTimeout; }
+
+bool is_final(Code code) {
+  return code == Code::kClosed || code == Code::kConflict || code == Code::kNotFound || code == Code::kInvalid;
+}
+
+}  // namespace
+
+void Execution::flush() {
+  if (in_flight_ || waits_for_retry_ || is_given_up_) return;
+  if (pending_.is_empty()) {
+    for (auto& done : std::exchange(pending_.waiters, {})) done({});
+    return;
+  }
+  in_flight_ = std::exchange(pending_, {});
+  const auto durability =
+      in_flight_->has_only_chunks() ? persistence::Durability::kRelaxed : persistence::Durability::kFull;
+  surroundings_.activity->write_began();
+  surroundings_.options.store->submit(
+      in_flight_->to_batch(plan_), durability,
+      [self = shared_from_this(), activity = surroundings_.activity](Status status) {
+        self->strand_->post([self, status = std::move(status)] { self->written(status); });
+        activity->write_ended();
+      });
+}
+
+void Execution::written(Status status) {
+  PendingWrites written = std::move(*in_flight_);
+  in_flight_.reset();
+  if (!status.ok()) {
+    written.append(std::exchange(pending_, {}));
+    pending_ = std::move(written);
+    return retry_later(status.error());
+  }
+  if (failed_writes_ > 0) log::info({.task_id = plan_.id}, "the store takes writes again");
+  failed_writes_ = 0;
+  for (const int id : written.announced_steps) {
+    if (!surroundings_.is_closing) {
+      runnable_.push_back({id, std::nullopt});
+      continue;
+    }
+    // Announced, and not begun: the next world must not take it for one that may have done its work.
+    change([&](PlanRecord&) { step(id).state = open_steps_[id].before; });
+    pending_.steps.push_back(id);
+  }
+  for (auto& done : written.waiters) done({});
+  if (!written.rows.empty()) {
+    for (PlanObserver* observer : surroundings_.options.observers) observer->rows_stored();
+  }
+  if (has_ended_ && pending_.is_empty()) {
+    flush();  // answers those who wait for nothing more
+    return surroundings_.on_end(plan_, std::exchange(secrets_, Json()));
+  }
+  pump();
+}
+
+void Execution::retry_later(const Error& error) {
+  ++failed_writes_;
+  if (is_final(error.code()) || (is_refusal(error.code()) && failed_writes_ > kMaxRefusals)) return give_up(error);
+  if (failed_writes_ == 1) {
+    log::error({.task_id = plan_.id}, "the store failed, the plan waits for it: {}", error.message());
+  }
+  const auto delay = std::min(kLastRetry, kFirstRetry * (1 << std::min(failed_writes_ - 1, 10)));
+  waits_for_retry_ = true;
+  surroundings_.options.scheduler->post_at(clock().instant() + delay, [weak = weak_from_this()] {
+    const auto self = weak.lock();
+    if (!self) return;
+    self->strand_->post([self] {
+      self->waits_for_retry_ = false;
+      self->flush();
+    });
+  });
+}
+
+// What is stored is the truth from now on: the next world takes the plan up from there.
+void Execution::give_up(const Error& error) {
+  if (error.code() != Code::kClosed) {
+    log::error({.task_id = plan_.id}, "the store refuses the plan's state, it is left as stored: {}", error.message());
+  }
+  is_given_up_ = true;
+  change([this](PlanRecord&) { has_ended_ = true; });
+  runnable_.clear();
+  open_steps_.clear();
+  for (auto& done : std::exchange(pending_.waiters, {})) done(error);
+  surroundings_.on_end(plan_, std::exchange(secrets_, Json()));
+}
+
+void Execution::when_written(std::function<void(Status)> done) {
+  if (is_given_up_) return done(Error(Code::kClosed, "the plan is not in work any more"));
+  PendingWrites& last = in_flight_ && pending_.is_empty() ? *in_flight_ : pending_;
+  last.waiters.push_back(std::move(done));
+  flush();
+}
+
+void Execution::append_output(int action_id, std::vector<OutputChunk> chunks) {
+  if (chunks.empty()) return;
+  {
+    const std::lock_guard lock(output_mutex_);
+    incoming_output_.emplace_back(action_id, std::move(chunks));
+    if (incoming_output_.size() > 1) return;  // its task is on its way
+  }
+  strand_->post([self = shared_from_this()] {
+    self->take_output();
+    self->flush();
+  });
+}
+
+void Execution::flush_output(std::function<void(Status)> done) {
+  strand_->post([self = shared_from_this(), done = std::move(done)]() mutable {
+    self->take_output();
+    self->when_written(std::move(done));
+  });
+}
+
+void Execution::take_output() {
+  std::vector<std::pair<int, std::vector<OutputChunk>>> incoming;
+  {
+    const std::lock_guard lock(output_mutex_);
+    incoming.swap(incoming_output_);
+  }
+  for (auto& [action_id, chunks] : incoming) {
+    if (has_ended_ || action_id < 1 || static_cast<std::size_t>(action_id) > plan_.actions.size()) {
+      log::warn({.task_id = plan_.id}, "{} pieces of output came for action {} after its plan had ended", chunks.size(),
+                action_id);
+      continue;
+    }
+    number(action_id, chunks);
+    auto& list = pending_.chunks[action_id];
+    std::move(chunks.begin(), chunks.end(), std::back_inserter(list));
+  }
+}
+
+void Execution::number(int action_id, std::vector<OutputChunk>& chunks) {
+  auto [found, is_new] = chunk_counters_.try_emplace(action_id);
+  ChunkCounter& counter = found->second;
+  if (is_new && may_have_output_) {
+    for (bool has_more = true; has_more;) {
+      const auto stored =
+          surroundings_.options.store->load_chunks(plan_.id, action_id, counter.last_sequence, kChunksAtOnce);
+      has_more = stored.ok() && stored->size() == kChunksAtOnce;
+      if (!stored.ok() || stored->empty()) break;
+      counter = {stored->back().sequence, stored->back().timestamp};
+    }
+  }
+  for (OutputChunk& chunk : chunks) {
+    chunk.sequence = ++counter.last_sequence;
+    // Foreman drops a line whose time is not after the one before.
+    chunk.timestamp = std::max(chunk.timestamp, counter.last_time + std::chrono::microseconds(1));
+    counter.last_time = chunk.timestamp;
+  }
+}
+
+}  // namespace dynflow::engine

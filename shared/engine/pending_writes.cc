@@ -1,0 +1,55 @@
+#include "shared/engine/pending_writes.h"
+
+#include <algorithm>
+#include <iterator>
+#include <utility>
+
+namespace dynflow::engine {
+
+using persistence::WriteBatch;
+
+namespace {
+
+void sort_unique(std::vector<int>& ids) {
+  std::sort(ids.begin(), ids.end());
+  ids.erase(std::unique(ids.begin(), ids.end()), ids.end());
+}
+
+template <class T>
+void move_to_end(std::vector<T>& to, std::vector<T>& from) {
+  to.insert(to.end(), std::make_move_iterator(from.begin()), std::make_move_iterator(from.end()));
+}
+
+}  // namespace
+
+WriteBatch PendingWrites::to_batch(const persistence::PlanRecord& plan) {
+  sort_unique(steps);
+  sort_unique(actions);
+  WriteBatch batch;
+  // Output first: it was there before the result that follows.
+  for (const auto& [action_id, list] : chunks) batch.add(WriteBatch::AppendChunks{plan.id, action_id, list});
+  for (const int id : steps) batch.add(WriteBatch::UpdateStep{plan.id, plan.steps[static_cast<std::size_t>(id - 1)]});
+  for (const int id : actions) {
+    const auto& action = plan.actions[static_cast<std::size_t>(id - 1)];
+    batch.add(WriteBatch::UpdateAction{plan.id, id, action.input, action.output});
+  }
+  if (has_plan) {
+    batch.add(WriteBatch::UpdatePlan{plan.id,
+                                     {plan.state, plan.result, plan.started_at, plan.ended_at, plan.execution_time,
+                                      plan.real_time, plan.history}});
+  }
+  if (!rows.empty()) batch.add(WriteBatch(rows));
+  return batch;
+}
+
+void PendingWrites::append(PendingWrites later) {
+  has_plan |= later.has_plan;
+  move_to_end(steps, later.steps);
+  move_to_end(actions, later.actions);
+  rows.add(std::move(later.rows));
+  for (auto& [action_id, list] : later.chunks) move_to_end(chunks[action_id], list);
+  move_to_end(announced_steps, later.announced_steps);
+  move_to_end(waiters, later.waiters);
+}
+
+}  // namespace dynflow::engine

@@ -1,0 +1,32 @@
+// What of a plan has changed since its last write: the marks from which its next batch is made.
+//
+// Threads: used on the plan's strand.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <vector>
+
+#include "shared/persistence/store.h"
+
+namespace dynflow::engine {
+
+struct PendingWrites {
+  bool has_plan = false;     // the plan's own row
+  std::vector<int> steps;    // may name one twice
+  std::vector<int> actions;  // may name one twice
+  persistence::WriteBatch rows;  // of actions, observers and events
+  std::map<int, std::vector<persistence::OutputChunk>> chunks;  // by action
+  std::vector<int> announced_steps;  // may run once it is durable that they do
+  std::vector<std::function<void(Status)>> waiters;
+
+  bool is_empty() const { return !has_plan && steps.empty() && actions.empty() && rows.empty() && chunks.empty(); }
+  bool has_only_chunks() const { return !has_plan && steps.empty() && actions.empty() && rows.empty(); }
+
+  // The batch, from the plan as it is now. The marks stay, so that the batch can be made again when its write failed.
+  persistence::WriteBatch to_batch(const persistence::PlanRecord& plan);
+  // Adds what was marked later.
+  void append(PendingWrites later);
+};
+
+}  // namespace dynflow::engine
