@@ -1,7 +1,10 @@
 // Delivers callbacks to Foreman from durable rows: retried with backoff, many in one request, split when a batch is refused so
 // that one poisoned entry never blocks the rest.
 //
-// Threads: all methods may be called from any thread; delivery has a thread of its own.
+// While Foreman cannot be reached, one request at a time asks whether it is back, ever less often; everything waits as rows. An
+// entry that Foreman refuses even alone is tried again by itself, ever less often, then abandoned, and stays visible.
+//
+// Threads: all methods may be called from any thread; delivery has `connections` threads of its own.
 //
 // Source of the request's form: theforeman/smart_proxy_dynflow v0.9.4, lib/smart_proxy_dynflow/callback.rb; what Foreman does with it:
 // theforeman/foreman-tasks, app/controllers/foreman_tasks/api/tasks_controller.rb.
@@ -12,7 +15,7 @@
 #include <functional>
 #include <memory>
 #include <string>
-#include <vector>
+#include <string_view>
 
 #include "shared/base/clock.h"
 #include "shared/base/result.h"
@@ -20,38 +23,37 @@
 
 namespace dynflow::callback {
 
-// One callback ready to send, as JSON texts.
-struct Delivery {
-  std::string entry_id;
-  std::string callback;
-  std::string data;  // an object
-};
-
-// The other end. `post` blocks until Foreman answered; kUnavailable and kTimeout mean that nothing can be said about any entry,
-// anything else that the request as a whole was refused.
+// The other end.
 class ForemanClient {
  public:
   virtual ~ForemanClient() = default;
+  // Blocks until Foreman answered, at most about a minute. Errors: kUnavailable, kTimeout, kForbidden, kNotFound, kClosed: nothing is
+  // said about any entry, Foreman is down or does not know us; anything else: the body was refused. Called from several threads.
   virtual Status post(std::string_view body, const std::string& request_id) = 0;
+  // Ends posts under way, and later ones, with kClosed.
+  virtual void close() = 0;
 };
 
 struct OutboxOptions {
   std::size_t max_entries = 100;               // in one request
   std::size_t max_bytes = 8 * 1024 * 1024;     // of one request's body, unless a single entry is larger
+  std::size_t connections = 4;                 // requests at once
   std::chrono::seconds first_delay{2};         // after a failure; doubled up to max_delay
   std::chrono::seconds max_delay{300};
+  std::chrono::seconds max_outage_delay{30};   // between two looks whether Foreman is back
   std::chrono::hours give_up_after{24};        // then the entry is abandoned
 };
 
 class Outbox {
  public:
-  // `data_of` gives the output document of an entry's action.
+  // `data_of` gives what an entry reports, an object as JSON text. Errors: kNotFound and kCorrupt are final.
   using DataOf = std::function<Result<std::string>(const persistence::OutboxRecord&)>;
 
   Outbox(persistence::Store& store, ForemanClient& client, DataOf data_of, OutboxOptions options,
          const Clock& clock = system_clock());
   ~Outbox();
 
+  // Both harmless twice. stop() closes the client.
   void start();
   void stop();
   // New entries may be there. Cheap; call after every commit that put one.
@@ -59,7 +61,7 @@ class Outbox {
 
  private:
   class Impl;
-  std::unique_ptr<Impl> impl_;
+  std::shared_ptr<Impl> impl_;  // owners: this, and writes of the store under way
 };
 
 }  // namespace dynflow::callback

@@ -43,12 +43,14 @@ struct StepError {
   std::string exception_class;         // "RuntimeError", "StandardError": part of texts that people grep for
   std::string message;
   std::vector<std::string> backtrace;  // may be empty
+  bool operator==(const StepError&) const = default;
 };
 
 struct HistoryEntry {
   std::int64_t time = 0;  // epoch seconds
   std::string name;       // "start execution", ...
   std::string world_id;
+  bool operator==(const HistoryEntry&) const = default;
 };
 
 struct StepRecord {
@@ -66,6 +68,7 @@ struct StepRecord {
   double real_time = 0;       // seconds from first start to last end
   double progress_done = 0;
   double progress_weight = 1;
+  bool operator==(const StepRecord&) const = default;
 };
 
 struct ActionRecord {
@@ -78,6 +81,7 @@ struct ActionRecord {
   int finalize_step_id = 0;      // 0 = none
   std::string input = "{}";      // JSON object
   std::string output;            // JSON object; empty until planned or run
+  bool operator==(const ActionRecord&) const = default;
 };
 
 struct PlanRecord {
@@ -96,6 +100,7 @@ struct PlanRecord {
   std::string request_digest;    // of the launch that made it; empty = none (idempotency, not a secret)
   std::vector<StepRecord> steps;      // by id
   std::vector<ActionRecord> actions;  // by id
+  bool operator==(const PlanRecord&) const = default;
 };
 
 // The part of a plan that changes while it runs.
@@ -116,6 +121,7 @@ struct OutputChunk {
   std::string output;       // valid UTF-8 without NUL
   Time timestamp{};         // strictly growing within an action
   std::string id;           // what the source calls it; empty = none
+  bool operator==(const OutputChunk&) const = default;
 };
 
 // An event from outside (a host's update or done, a cancel) that was acknowledged and not yet handled by its step.
@@ -126,6 +132,7 @@ struct EventRecord {
   std::string name;
   std::string data;         // JSON
   Time created_at{};
+  bool operator==(const EventRecord&) const = default;
 };
 
 // A callback to Foreman that waits for its delivery.
@@ -134,19 +141,21 @@ struct OutboxRecord {
   std::string plan_id;
   int action_id = 0;        // the action whose output is the data; 0: `data` holds it
   std::string callback;     // JSON: {"task_id","step_id"}
-  std::string data;         // JSON; empty unless action_id is 0
+  std::string data;         // JSON; with an action: what its output says besides, or empty
   std::string request_id;   // of the request that launched the task
   int attempts = 0;
   Time created_at{};
   Time next_attempt_at{};
   std::string last_error;   // of the last attempt; empty = none yet
   bool is_abandoned = false;  // given up: kept visible until its plan is cleaned
+  bool operator==(const OutboxRecord&) const = default;
 };
 
 struct PlanStatus {
   std::string id;
   PlanState state = PlanState::kPending;
   PlanResult result = PlanResult::kPending;
+  bool operator==(const PlanStatus&) const = default;
 };
 
 // What a launch compares itself with.
@@ -154,6 +163,7 @@ struct PlanIdentity {
   std::string id;
   std::string request_digest;
   std::string caller_plan_id;  // the batch it was launched with; empty = none
+  bool operator==(const PlanIdentity&) const = default;
 };
 
 }  // namespace dynflow::persistence
