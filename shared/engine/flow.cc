@@ -7,17 +7,25 @@
 
 namespace dynflow::engine {
 
+void DependencyGraph::add(int step_id, int required_step_id) {
+  auto& required = required_[step_id];
+  if (std::find(required.begin(), required.end(), required_step_id) == required.end()) {
+    required.push_back(required_step_id);
+  }
+}
+
 std::vector<int> DependencyGraph::required_by(int step_id) const {
   const auto found = required_.find(step_id);
   if (found == required_.end()) return {};
-  return {found->second.begin(), found->second.end()};
+  return found->second;
 }
 
 void DependencyGraph::mark_satisfied(int step_id, int required_step_id) {
   const auto found = required_.find(step_id);
   if (found == required_.end()) return;
-  found->second.erase(required_step_id);
-  if (found->second.empty()) required_.erase(found);
+  auto& required = found->second;
+  required.erase(std::remove(required.begin(), required.end(), required_step_id), required.end());
+  if (required.empty()) required_.erase(found);
 }
 
 std::string DependencyGraph::unresolved_text() const {
@@ -72,26 +80,25 @@ void Flow::append_flat(Flow part) {
 // after each addition; here both sides are flat already, so that a plan of 10,000 steps is not built in quadratic time.
 void Flow::add_and_resolve(DependencyGraph& dependencies, Flow part) {
   if (part.is_empty()) return;
-  std::set<std::size_t> satisfying;
+  std::vector<std::size_t> satisfying;  // in the order they were found: they stand in that order
   for (const int step_id : part.step_ids()) {
     for (const int required : dependencies.required_by(step_id)) {
       const auto found = std::find_if(parts_.begin(), parts_.end(),
                                       [required](const Flow& candidate) { return candidate.contains(required); });
       if (found == parts_.end()) continue;
-      satisfying.insert(static_cast<std::size_t>(found - parts_.begin()));
+      const auto index = static_cast<std::size_t>(found - parts_.begin());
+      if (std::find(satisfying.begin(), satisfying.end(), index) == satisfying.end()) satisfying.push_back(index);
       dependencies.mark_satisfied(step_id, required);
     }
   }
   if (kind_ == Kind::kSequence || satisfying.empty()) return append_flat(std::move(part));
 
   Flow before = concurrence();
+  for (const std::size_t index : satisfying) before.append_flat(std::move(parts_[index]));
+  std::sort(satisfying.begin(), satisfying.end());
   std::vector<Flow> others;
   for (std::size_t i = 0; i < parts_.size(); ++i) {
-    if (satisfying.count(i) > 0) {
-      before.append_flat(std::move(parts_[i]));
-    } else {
-      others.push_back(std::move(parts_[i]));
-    }
+    if (!std::binary_search(satisfying.begin(), satisfying.end(), i)) others.push_back(std::move(parts_[i]));
   }
   parts_ = std::move(others);
   Flow ordered = sequence();

@@ -9,7 +9,6 @@
 #pragma once
 
 #include <map>
-#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -22,7 +21,7 @@ namespace dynflow::engine {
 // Which steps a step still waits to be ordered behind: filled when a step is planned, emptied as flows are composed.
 class DependencyGraph {
  public:
-  void add(int step_id, int required_step_id) { required_[step_id].insert(required_step_id); }
+  void add(int step_id, int required_step_id);
   // The steps that `step_id` requires and that no flow has put before it yet.
   std::vector<int> required_by(int step_id) const;
   void mark_satisfied(int step_id, int required_step_id);
@@ -31,7 +30,7 @@ class DependencyGraph {
   std::string unresolved_text() const;
 
  private:
-  std::map<int, std::set<int>> required_;
+  std::map<int, std::vector<int>> required_;  // in the order of add()
 };
 
 class Flow {
