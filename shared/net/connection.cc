@@ -52,7 +52,15 @@ IoResult Connection::write_some(std::string_view first, std::string_view second)
 }
 
 Status Connection::wait(IoState state, Deadline deadline) const {
-  pollfd wanted{fd_.get(), static_cast<short>(state == IoState::kWantWrite ? POLLOUT : POLLIN), 0};
+  return wait_for(state == IoState::kWantWrite ? POLLOUT : POLLIN, deadline);
+}
+
+Status Connection::wait_either(IoState state, Deadline deadline) const {
+  return wait_for(state == IoState::kWantWrite ? POLLOUT | POLLIN : POLLIN, deadline);
+}
+
+Status Connection::wait_for(short events, Deadline deadline) const {
+  pollfd wanted{fd_.get(), events, 0};
   for (;;) {
     const int ready = ::poll(&wanted, 1, deadline.left_ms());
     if (ready > 0) return {};

@@ -36,6 +36,8 @@ class Connection {
 
   // Waits until the socket is ready for `state` (kWantRead or kWantWrite). Errors: kTimeout.
   Status wait(IoState state, Deadline deadline) const;
+  // The same, but readability ends the wait too.
+  Status wait_either(IoState state, Deadline deadline) const;
   // Errors of all three: kTimeout, kClosed (cut, reset, handshake refused).
   Status finish_handshake(Deadline deadline);
   // 0 = the other side finished sending.
@@ -51,6 +53,7 @@ class Connection {
   void cut_with_reset();
 
  private:
+  Status wait_for(short events, Deadline deadline) const;
   Error failure() const;
   Fd fd_;  // declared before tls_: the session must go first
   std::unique_ptr<TlsSession> tls_;
