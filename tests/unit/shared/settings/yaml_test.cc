@@ -6,11 +6,10 @@
 #include <sstream>
 
 #include "shared/json/json.h"
+#include "tests/unit/shared/settings/support.h"
 
 namespace dynflow::settings {
 namespace {
-
-const std::string kFixtures = DYNFLOW_CONFIG_FIXTURES;
 
 Json described(const Node& node) {
   Json out = Json::object();

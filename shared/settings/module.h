@@ -1,0 +1,54 @@
+// The files of the modules in settings.d: dynflow.yml, logs.yml, remote_execution_ssh.yml, ansible.yml.
+//
+// Threads: values.
+#pragma once
+
+#include <chrono>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "shared/base/result.h"
+#include "shared/settings/schema.h"
+
+namespace dynflow::settings {
+
+// Which listeners serve a module.
+struct Enabled {
+  bool http = false;
+  bool https = false;
+  bool is_on() const { return http || https; }
+  bool operator==(const Enabled&) const = default;
+};
+// true: both; the strings http and https: that one; anything else: none (smart-proxy 3.11,
+// lib/proxy/settings/plugin.rb:4-5).
+Enabled enabled_of(const Node& value);
+
+struct ModuleSettings {
+  std::string path;
+  bool is_file_there = false;
+  Enabled enabled;
+  Values values;
+  std::vector<std::string> warnings;
+};
+
+// The file that `table` names in `settings_directory`. A missing file is a warning in upstream's words and means the
+// defaults; keys without a colon are ignored with a warning. Errors: those of load_yaml and Values::read.
+Result<ModuleSettings> load_module(const Table& table, const std::string& settings_directory);
+
+const Table& dynflow_table();
+const Table& logs_table();
+const Table& ansible_table();
+
+struct DynflowSettings {
+  Enabled enabled;
+  std::optional<std::string> database;  // nothing or empty: in memory; DYNFLOW_DB_CONN_STRING comes first
+  bool console_auth = true;
+  std::string core_url;
+  std::optional<bool> external_core;  // true: relay; false: in-process; nothing: in-process when loadable
+  std::chrono::seconds execution_plan_cleaner_age{1800};
+  ModuleSettings module;
+};
+Result<DynflowSettings> load_dynflow(const std::string& settings_directory);
+
+}  // namespace dynflow::settings

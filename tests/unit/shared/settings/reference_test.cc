@@ -1,0 +1,90 @@
+// The pages that are made from the tables. DYNFLOW_WRITE_DOCS=1 makes this test write them instead.
+
+#include <array>
+#include <catch2/catch.hpp>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <set>
+#include <sstream>
+
+#include "shared/settings/core_service.h"
+#include "shared/settings/global.h"
+#include "shared/settings/module.h"
+#include "shared/settings/remote_execution_ssh.h"
+
+namespace dynflow::settings {
+namespace {
+
+const std::array<const Table*, 6> kTables = {&global_table(),  &dynflow_table(), &remote_execution_ssh_table(),
+                                             &ansible_table(), &logs_table(),    &core_service_table()};
+
+std::string reference_page() {
+  std::string page =
+      "# Settings\n\n"
+      "Made from the tables in `shared/settings/`; do not edit by hand: run the test `settings_test` with\n"
+      "`DYNFLOW_WRITE_DOCS=1` in its environment. The files in `examples/` are made the same way.\n\n"
+      "Files are YAML as Ruby reads it: keys begin with a colon, `yes` and `on` are booleans, of duplicate keys the last\n"
+      "one counts. Anchors, aliases and unquoted dates are refused, and so is a value of the wrong type, with file and\n"
+      "line. Unknown keys are warnings. A leading `~/` in a path is the home directory of the service's user.\n";
+  for (const Table* table : kTables) page += "\n" + reference_markdown(*table);
+  return page;
+}
+
+std::string example_path(const Table& table) { return std::string(DYNFLOW_DOCS) + "/examples/" + std::string(table.file); }
+
+void check_page(const std::string& path, const std::string& text) {
+  if (std::getenv("DYNFLOW_WRITE_DOCS") != nullptr) {
+    std::filesystem::create_directories(std::filesystem::path(path).parent_path());
+    std::ofstream(path) << text;
+  }
+  std::ifstream in(path);
+  std::stringstream there;
+  there << in.rdbuf();
+  INFO(path << " is not what the tables say; run this test with DYNFLOW_WRITE_DOCS=1");
+  CHECK(there.str() == text);
+}
+
+TEST_CASE("docs/settings.md and the example files are what the tables say") {
+  check_page(std::string(DYNFLOW_DOCS) + "/settings.md", reference_page());
+  for (const Table* table : kTables) check_page(example_path(*table), example_file(*table));
+}
+
+TEST_CASE("example files are complete and load without a word") {
+  for (const Table* table : kTables) {
+    INFO(table->file);
+    std::string text = example_file(*table);
+    const auto commented = parse_yaml(text, "f");
+    REQUIRE(commented.ok());
+    CHECK(commented->root.is_null());
+
+    // Every default as if it stood in the file.
+    std::string uncommented;
+    std::istringstream lines(text);
+    for (std::string line; std::getline(lines, line);) {
+      if (line.rfind("#:", 0) == 0 && line.back() != ':') uncommented += line.substr(1) + "\n";
+    }
+    const auto document = parse_yaml(uncommented, "f");
+    REQUIRE(document.ok());
+    const auto values = Values::read(*table, document->root, StringKeys::kIgnored);
+    if (!values.ok()) FAIL_CHECK(values.error().message());
+    if (values.ok()) CHECK(values->warnings().empty());
+  }
+}
+
+TEST_CASE("tables are sound") {
+  for (const Table* table : kTables) {
+    std::set<std::string_view> keys;
+    for (const Setting& setting : table->settings) {
+      INFO(table->file << " " << setting.key);
+      CHECK(keys.insert(setting.key).second);
+      CHECK_FALSE(setting.doc.empty());
+      CHECK(setting.doc.back() == '.');
+      CHECK((setting.type == Type::kWord) == !setting.choices.empty());
+    }
+    for (const RetiredSetting& setting : table->retired) CHECK(keys.insert(setting.key).second);
+  }
+}
+
+}  // namespace
+}  // namespace dynflow::settings
