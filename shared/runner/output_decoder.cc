@@ -14,9 +14,10 @@ std::size_t incomplete_tail(std::string_view text) {
     const auto lead = static_cast<unsigned char>(text[text.size() - n]);
     if (lead < 0x80) return 0;
     if (lead < 0xC0) continue;  // a continuation byte: look further back
+    if (lead < 0xC2 || lead > 0xF4) return 0;  // starts no character
     const std::size_t needs = lead >= 0xF0 ? 4 : lead >= 0xE0 ? 3 : 2;
     if (needs <= n) return 0;
-    // Ill-formed already (0xC0, an over-long form, a surrogate): no reason to wait. A well-formed start is one step long.
+    // Ill-formed already (an over-long form, a surrogate): no reason to wait. A well-formed start is one step long.
     const Utf8Step step = utf8_step(text.substr(text.size() - n));
     return !step.is_valid && step.length == n ? n : 0;
   }
