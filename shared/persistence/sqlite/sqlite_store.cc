@@ -204,7 +204,7 @@ void SqliteStore::submit(WriteBatch batch, Durability durability, Completion com
       return;
     }
   }
-  submission.completion(Error(Code::kClosed, "the store is stopped"));
+  if (submission.completion) submission.completion(Error(Code::kClosed, "the store is stopped"));
 }
 
 Result<std::size_t> SqliteStore::clean(Time before, std::size_t limit) {
