@@ -166,6 +166,7 @@ void Execution::execute_run(WorkItem item) {
   const Time began = clock().now();
   const Instant start = clock().instant();
   Outcome outcome = run_action(id, item.delivery ? &item.delivery->event : nullptr);
+  take_output();  // what the action itself has said, before it may end the plan
   const Duration took = clock().instant() - start;
 
   StepState state = StepState::kSuccess;

@@ -109,7 +109,9 @@ class Dispatcher::Impl {
   }
 
   void drop_all() {
-    if (!jobs_.empty()) log::warn({}, "{} runners were still at work", jobs_.size());
+    const auto at_work =
+        std::count_if(jobs_.begin(), jobs_.end(), [](const auto& job) { return !job.second->is_finished(); });
+    if (at_work > 0) log::warn({}, "{} runners were still at work", at_work);
     jobs_.clear();
   }
 

@@ -35,6 +35,7 @@ class Job final : public Publisher {
   // Calls `use` with the runner while there is one; what it throws ends the job.
   void with_runner(const std::function<void(Runner&)>& use);
   const RunnerRequest& request() const { return request_; }
+  bool is_finished() const { return is_finished_; }
 
   void publish(std::string_view output_type, std::string_view bytes) override;
   void finish(ExitStatus status) override;

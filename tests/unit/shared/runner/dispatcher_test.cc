@@ -1,0 +1,248 @@
+#include "shared/runner/dispatcher.h"
+
+#include <catch2/catch.hpp>
+
+#include <chrono>
+#include <condition_variable>
+#include <map>
+#include <mutex>
+#include <thread>
+
+#include "shared/engine/status_document.h"
+#include "shared/engine/world.h"
+#include "shared/json/json.h"
+#include "shared/persistence/sqlite/sqlite_store.h"
+#include "shared/runner/process_runner.h"
+#include "shared/runner/runner_action.h"
+
+using namespace dynflow;
+using namespace std::chrono_literals;
+
+namespace {
+
+class ShellAction final : public runner::RunnerAction {
+ public:
+  using RunnerAction::RunnerAction;
+
+ protected:
+  runner::RunnerRequest prepare(engine::Running& running) override {
+    const std::string script = json::get_string(running.input(), "script");
+    if (script.empty()) throw engine::ActionError("KeyError", "key not found: \"script\"");
+    runner::RunnerRequest request;
+    if (const auto ms = json::get_int(running.input(), "timeout_ms", 0); ms > 0) {
+      request.timeout = std::chrono::milliseconds(ms);
+    }
+    process::SpawnOptions spawn;
+    spawn.argv = {"/bin/sh", "-c", script};
+    spawn.environment = process::clean_environment();
+    request.make = [spawn](runner::Publisher& publisher, net::EventLoop& loop) {
+      return runner::make_process_runner(publisher, loop, spawn);
+    };
+    return request;
+  }
+};
+
+// Lets a test wait for the end of plans.
+class EndWatcher final : public engine::PlanObserver {
+ public:
+  void plan_changed(const persistence::PlanRecord& plan, persistence::WriteBatch&) override {
+    std::lock_guard lock(mutex_);
+    states_[plan.id] = plan.state;
+    if (plan.state == persistence::PlanState::kStopped) order_.push_back(plan.id);
+    changed_.notify_all();
+  }
+  void wait_for(const std::string& plan_id) {
+    std::unique_lock lock(mutex_);
+    const bool ended = changed_.wait_for(lock, 60s, [&] {
+      return states_[plan_id] == persistence::PlanState::kStopped || states_[plan_id] == persistence::PlanState::kPaused;
+    });
+    if (!ended) throw std::runtime_error("plan " + plan_id + " did not end");
+  }
+  std::vector<std::string> order() {
+    std::lock_guard lock(mutex_);
+    return order_;
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::map<std::string, persistence::PlanState> states_;
+  std::vector<std::string> order_;
+};
+
+class Site {
+ public:
+  explicit Site(runner::DispatcherOptions options = {}) {
+    auto opened = persistence::open_sqlite_store({});
+    REQUIRE(opened.ok());
+    store_ = std::move(*opened);
+    REQUIRE(store_->start().ok());
+    scheduler_ = engine::make_thread_scheduler(2);
+    engine::WorldOptions world;
+    world.store = store_.get();
+    world.registry = &registry_;
+    world.scheduler = scheduler_.get();
+    world.observers = {&ends_};
+    world_ = std::make_unique<engine::World>(std::move(world));
+    dispatcher_ = std::make_unique<runner::Dispatcher>(*world_, options);
+    engine::ActionClass shell;
+    shell.name = "Shell";
+    shell.has_run = shell.has_finalize = shell.takes_events = shell.is_cancellable = true;
+    shell.make = [this] { return std::make_unique<ShellAction>(*dispatcher_); };
+    REQUIRE(registry_.add(std::move(shell)).ok());
+    dispatcher_->start();
+    REQUIRE(world_->start().ok());
+  }
+  ~Site() {
+    dispatcher_->stop();
+    world_->stop(Deadline::after(5s));
+    scheduler_->stop();
+    store_->stop();
+  }
+
+  std::string launch(Json input, std::string caller = {}) {
+    engine::PlanRequest request;
+    request.action_class = "Shell";
+    request.args = std::move(input);
+    request.caller_plan_id = std::move(caller);
+    request.caller_action_id = request.caller_plan_id.empty() ? 0 : 1;
+    std::vector<engine::PlanRequest> requests;
+    requests.push_back(std::move(request));
+    auto planned = world_->trigger(std::move(requests));
+    REQUIRE(planned.ok());
+    REQUIRE_FALSE(planned->front().error);
+    return planned->front().plan_id;
+  }
+
+  Json output_of(const std::string& plan_id) {
+    ends_.wait_for(plan_id);
+    // The watcher hears of the end while it is being carried out.
+    while (world_->find_plan(plan_id)->state == persistence::PlanState::kRunning) std::this_thread::yield();
+    auto text = engine::output_document(*world_, plan_id, 1);
+    REQUIRE(text.ok());
+    auto parsed = json::parse(*text);
+    REQUIRE(parsed.ok());
+    return *parsed;
+  }
+
+  engine::World& world() { return *world_; }
+  runner::Dispatcher& dispatcher() { return *dispatcher_; }
+  EndWatcher& ends() { return ends_; }
+
+ private:
+  engine::ActionRegistry registry_;
+  EndWatcher ends_;
+  std::unique_ptr<persistence::Store> store_;
+  std::unique_ptr<engine::Scheduler> scheduler_;
+  std::unique_ptr<engine::World> world_;
+  std::unique_ptr<runner::Dispatcher> dispatcher_;
+};
+
+std::string text_of(const Json& output, std::string_view type) {
+  std::string text;
+  for (const Json& chunk : output.at("result")) {
+    if (json::get_string(chunk, "output_type") == type) text += json::get_string(chunk, "output");
+  }
+  return text;
+}
+
+}  // namespace
+
+TEST_CASE("output and exit status of a runner end in the action's output") {
+  Site site;
+  const std::string id = site.launch({{"script", "echo out; echo err >&2; exit 3"}});
+  const Json output = site.output_of(id);
+  CHECK(text_of(output, "stdout") == "out\n");
+  CHECK(text_of(output, "stderr") == "err\n");
+  CHECK(output.at("exit_status") == 3);
+  CHECK(output.at("exit_status_timestamp").is_number_float());
+  CHECK(output.contains("runner_id"));
+  auto plan = site.world().find_plan(id);
+  REQUIRE(plan.ok());
+  CHECK(plan->state == persistence::PlanState::kStopped);
+  CHECK(plan->result == persistence::PlanResult::kError);
+}
+
+TEST_CASE("timestamps of chunks grow strictly and every byte arrives in order") {
+  Site site;
+  const Json output = site.output_of(site.launch({{"script", "seq 1 100000"}}));
+  double last = 0;
+  std::string text;
+  for (const Json& chunk : output.at("result")) {
+    CHECK(chunk.at("timestamp").get<double>() > last);
+    last = chunk.at("timestamp").get<double>();
+    text += json::get_string(chunk, "output");
+  }
+  std::string expected;
+  for (int i = 1; i <= 100000; ++i) expected += std::to_string(i) + "\n";
+  CHECK(text == expected);
+}
+
+TEST_CASE("what cannot be prepared or started is reported in upstream's words") {
+  Site site;
+  const Json unprepared = site.output_of(site.launch(Json::object()));
+  CHECK(text_of(unprepared, "debug") == "Proxy error: KeyError - key not found: \"script\"");
+  CHECK(unprepared.at("exit_status") == "EXCEPTION");
+}
+
+TEST_CASE("a cancelled runner ends by its signal") {
+  Site site;
+  const std::string id = site.launch({{"script", "echo started; exec sleep 300"}});
+  // Whenever the cancel comes, before the runner was made or after: it ends.
+  auto sent = site.world().cancel(id);
+  REQUIRE(sent.ok());
+  CHECK(*sent == 1);
+  const Json output = site.output_of(id);
+  CHECK((output.at("exit_status") == 143 || output.at("exit_status") == "EXCEPTION"));
+}
+
+TEST_CASE("the execution timeout says so and ends the runner") {
+  Site site;
+  const Json output = site.output_of(site.launch({{"script", "exec sleep 300"}, {"timeout_ms", 50}}));
+  CHECK(text_of(output, "debug") == "Timeout for execution passed, trying to stop the job");
+  CHECK(output.at("exit_status") == 143);
+}
+
+TEST_CASE("no more runners than allowed run at once, and jobs take turns") {
+  runner::DispatcherOptions options;
+  options.max_running = 1;
+  Site site(options);
+  // The gate keeps the only place until everything is queued.
+  const std::string gate = site.launch({{"script", "exec sleep 300"}}, "gate");
+  std::vector<std::string> big;
+  for (int i = 0; i < 5; ++i) big.push_back(site.launch({{"script", "true"}}, "big"));
+  const std::string small = site.launch({{"script", "true"}}, "small");
+  while (site.dispatcher().running() != 1 || site.dispatcher().waiting() != 6) std::this_thread::yield();
+  REQUIRE(site.world().cancel(gate).ok());
+  for (const std::string& id : big) CHECK(site.output_of(id).at("exit_status") == 0);
+  CHECK(site.output_of(small).at("exit_status") == 0);
+  const std::vector<std::string> order = site.ends().order();
+  const auto place = std::find(order.begin(), order.end(), small) - order.begin();
+  CHECK(place <= 3);  // behind the gate and at most two of the big job: the first turn, and one that ended at the same time
+}
+
+TEST_CASE("a waiting runner that is cancelled never starts") {
+  runner::DispatcherOptions options;
+  options.max_running = 1;
+  Site site(options);
+  const std::string gate = site.launch({{"script", "exec sleep 300"}});
+  const std::string waiting = site.launch({{"script", "echo ran"}});
+  while (site.dispatcher().running() != 1 || site.dispatcher().waiting() != 1) std::this_thread::yield();
+  REQUIRE(site.world().cancel(waiting).ok());
+  const Json output = site.output_of(waiting);
+  CHECK(text_of(output, "debug") == "The job was cancelled before it was started");
+  CHECK(output.at("exit_status") == "EXCEPTION");
+  CHECK(text_of(output, "stdout").empty());
+  REQUIRE(site.world().cancel(gate).ok());
+  site.output_of(gate);
+}
+
+TEST_CASE("output past the cap is left out with a visible mark") {
+  runner::DispatcherOptions options;
+  options.max_output_bytes = 1000;
+  Site site(options);
+  const Json output = site.output_of(site.launch({{"script", "yes | head -c 1000000"}}));
+  CHECK(text_of(output, "stdout").size() <= 1000);
+  CHECK(text_of(output, "debug") == "The output is longer than 1000 bytes; the rest is not kept\n");
+  CHECK(output.at("exit_status") == 0);
+}
