@@ -1,0 +1,103 @@
+#include "proxy/configuration.h"
+
+#include <fmt/format.h>
+
+#include <numeric>
+
+#include "proxy/host/version.h"
+#include "shared/settings/remote_execution_ssh.h"
+
+namespace dynflow::proxy {
+namespace {
+
+ExternalCore external_core_of(const std::optional<bool>& setting) {
+  if (!setting) return ExternalCore::kUnset;
+  return *setting ? ExternalCore::kTrue : ExternalCore::kFalse;
+}
+
+}  // namespace
+
+std::vector<std::string> Configuration::warnings() const {
+  std::vector<std::string> all = global.warnings;
+  for (const settings::ModuleSettings* module : {&dynflow.module, &logs, &remote_execution_ssh, &ansible}) {
+    all.insert(all.end(), module->warnings.begin(), module->warnings.end());
+  }
+  return all;
+}
+
+Result<Configuration> load_configuration(const std::filesystem::path& folder) {
+  auto global = settings::load_global((folder / "settings.yml").string());
+  if (!global) return global.error();
+  const std::string& modules = global->settings_directory;
+  auto dynflow = settings::load_dynflow(modules);
+  if (!dynflow) return dynflow.error();
+  auto logs = settings::load_module(settings::logs_table(), modules);
+  if (!logs) return logs.error();
+  auto ssh = settings::load_module(settings::remote_execution_ssh_table(), modules);
+  if (!ssh) return ssh.error();
+  auto ansible = settings::load_module(settings::ansible_table(), modules);
+  if (!ansible) return ansible.error();
+  return Configuration{*std::move(global), *std::move(dynflow), *std::move(logs), *std::move(ssh), *std::move(ansible)};
+}
+
+TrustPolicy trust_policy(const Configuration& configuration) {
+  return {configuration.global.trusted_hosts, configuration.global.forward_verify};
+}
+
+Duration resolver_limit(const Configuration& configuration) {
+  const auto& timeouts = configuration.global.dns_resolv_timeouts;
+  const double seconds = std::accumulate(timeouts.begin(), timeouts.end(), 0.0);
+  return std::chrono::duration_cast<Duration>(std::chrono::duration<double>(seconds));
+}
+
+net::TlsServerOptions tls_options(const Configuration& configuration) {
+  const settings::GlobalSettings& global = configuration.global;
+  net::TlsServerOptions options;
+  options.certificate_file = global.ssl_certificate.value_or("");
+  options.key_file = global.ssl_private_key.value_or("");
+  options.ca_file = global.ssl_ca_file.value_or("");
+  options.disabled_ciphers = global.ssl_disabled_ciphers;
+  options.disabled_versions = global.tls_disabled_versions;
+  return options;
+}
+
+Result<DynflowOptions> dynflow_options(const Configuration& configuration, std::filesystem::path executable_folder) {
+  const settings::GlobalSettings& global = configuration.global;
+  const settings::DynflowSettings& dynflow = configuration.dynflow;
+  DynflowOptions options;
+  options.enabled = dynflow.enabled;
+  options.external_core = external_core_of(dynflow.external_core);
+  options.executable_folder = std::move(executable_folder);
+
+  auto core = parse_core_url(dynflow.core_url);
+  if (!core) return core.error().in(dynflow.module.values.place("core_url") + ": :core_url:");
+  options.relay.core = *std::move(core);
+  options.relay.tls = {global.foreman_ssl_ca.value_or(""), global.foreman_ssl_cert.value_or(""),
+                       global.foreman_ssl_key.value_or("")};
+
+  options.core.database = dynflow.database.value_or("");
+  options.core.console_auth = dynflow.console_auth;
+  options.core.cleaner_age = dynflow.execution_plan_cleaner_age;
+  options.core.foreman = {global.foreman_url.value_or(""), global.foreman_ssl_ca.value_or(""),
+                          global.foreman_ssl_cert.value_or(""), global.foreman_ssl_key.value_or("")};
+  options.core.settings_directories = {global.settings_directory};
+  options.core.log_level = log::to_string(global.log_level);
+
+  // `script` is the feature's name today, `ssh` its name before Foreman 3.3: both, so that every Foreman finds one.
+  options.executors = {
+      {"remote_execution_ssh", "foreman_remote_execution_core.so", {"script", "ssh"}, configuration.remote_execution_ssh.enabled},
+      {"ansible", "foreman_ansible_core.so", {"ansible"}, configuration.ansible.enabled}};
+  return options;
+}
+
+Feature logs_feature(const Configuration& configuration) {
+  Feature row;
+  row.name = "logs";
+  row.version = kHostVersion;
+  row.is_on_http = configuration.logs.enabled.http;
+  row.is_on_https = configuration.logs.enabled.https;
+  row.state = configuration.logs.enabled.is_on() ? ModuleState::kRunning : ModuleState::kDisabled;
+  return row;
+}
+
+}  // namespace dynflow::proxy

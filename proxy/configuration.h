@@ -1,0 +1,44 @@
+// What the proxy's settings files say, and what follows from them for each part of the program.
+//
+// Threads: values and pure functions; load_configuration() reads files.
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "proxy/dynflow/dynflow_module.h"
+#include "proxy/host/authorization.h"
+#include "proxy/host/features.h"
+#include "shared/base/clock.h"
+#include "shared/base/result.h"
+#include "shared/net/tls_context.h"
+#include "shared/settings/global.h"
+#include "shared/settings/module.h"
+
+namespace dynflow::proxy {
+
+struct Configuration {
+  settings::GlobalSettings global;
+  settings::DynflowSettings dynflow;
+  settings::ModuleSettings logs;
+  settings::ModuleSettings remote_execution_ssh;
+  settings::ModuleSettings ansible;
+
+  // Of all files, in the order of reading.
+  std::vector<std::string> warnings() const;
+};
+
+// Reads `folder`/settings.yml and the module files. Errors: kInvalid, one line with file, line, key and what is
+// expected.
+Result<Configuration> load_configuration(const std::filesystem::path& folder);
+
+TrustPolicy trust_policy(const Configuration& configuration);
+Duration resolver_limit(const Configuration& configuration);
+net::TlsServerOptions tls_options(const Configuration& configuration);
+// Errors: kInvalid, as above, for a core_url that cannot be used.
+Result<DynflowOptions> dynflow_options(const Configuration& configuration, std::filesystem::path executable_folder);
+// The row of /logs.
+Feature logs_feature(const Configuration& configuration);
+
+}  // namespace dynflow::proxy

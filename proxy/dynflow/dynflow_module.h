@@ -1,0 +1,61 @@
+// The `dynflow` plugin of the proxy: jobs, in this process or in a core service (DESIGN section 8).
+//
+// Threads: as Module.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "proxy/dynflow/backend.h"
+#include "proxy/dynflow/mode.h"
+#include "proxy/dynflow/relay.h"
+#include "proxy/host/authorization.h"
+#include "proxy/host/module.h"
+#include "shared/core/core.h"
+#include "shared/settings/module.h"
+
+namespace dynflow::proxy {
+
+// A plugin of upstream that stands on this one: an executor and the features that it brings.
+struct ExecutorSwitch {
+  std::string settings;               // "remote_execution_ssh": its file in settings.d
+  std::string library;                // "foreman_remote_execution_core.so"
+  std::vector<std::string> features;  // announced names: "script", "ssh"
+  settings::Enabled enabled;
+};
+
+struct DynflowOptions {
+  settings::Enabled enabled;
+  ExternalCore external_core = ExternalCore::kUnset;
+  RelayOptions relay;
+  core::CoreOptions core;               // `plugins` is filled from the executors
+  std::vector<ExecutorSwitch> executors;
+  std::filesystem::path executable_folder;
+};
+
+class DynflowModule final : public Module {
+ public:
+  DynflowModule(DynflowOptions options, std::shared_ptr<const Authorization> authorization);
+  ~DynflowModule() override;
+
+  std::string_view mount() const override;
+  Status start() override;
+  void stop(Deadline deadline) override;
+  std::vector<Feature> features() const override;
+  bool serves(bool is_tls) const override;
+  http::Response handle(http::Request& request) override;
+
+ private:
+  Result<std::unique_ptr<Backend>> make_backend();
+  Feature row_of(const ExecutorSwitch& executor, const std::string& name) const;
+
+  DynflowOptions options_;
+  std::shared_ptr<const Authorization> authorization_;  // owners: the host and its modules
+  ModuleState state_ = ModuleState::kUninitialized;
+  Mode mode_ = Mode::kFailed;          // kFailed until start() decided
+  std::unique_ptr<Backend> backend_;   // null unless running
+};
+
+}  // namespace dynflow::proxy

@@ -1,0 +1,28 @@
+// The core inside the proxy's process.
+//
+// Threads: as Backend.
+#pragma once
+
+#include <memory>
+
+#include "proxy/dynflow/backend.h"
+#include "proxy/host/authorization.h"
+
+namespace dynflow::proxy {
+
+class InProcess final : public Backend {
+ public:
+  InProcess(std::unique_ptr<core::Core> core, std::shared_ptr<const Authorization> authorization);
+
+  Status start() override { return core_->start(); }
+  void stop(Deadline deadline) override { core_->stop(deadline); }
+  http::Response handle(http::Request& request, std::string_view path) override;
+  std::vector<std::string> operations() const override { return core_->operations(); }
+  std::vector<core::FeatureInfo> features() const override { return core_->features(); }
+
+ private:
+  std::unique_ptr<core::Core> core_;
+  std::shared_ptr<const Authorization> authorization_;  // owners: the host and its modules
+};
+
+}  // namespace dynflow::proxy

@@ -1,0 +1,22 @@
+#include "proxy/dynflow/mode.h"
+
+#include <algorithm>
+
+namespace dynflow::proxy {
+
+std::string_view to_string(Mode mode) {
+  switch (mode) {
+    case Mode::kInProcess: return "in-process";
+    case Mode::kRelay: return "relay";
+    case Mode::kFailed: return "failed";
+  }
+  return "failed";
+}
+
+const ModeRule& decide_mode(ExternalCore setting, bool is_core_loadable) {
+  return *std::find_if(kModeRules.begin(), kModeRules.end(), [&](const ModeRule& rule) {
+    return rule.setting == setting && rule.is_core_loadable == is_core_loadable;
+  });
+}
+
+}  // namespace dynflow::proxy

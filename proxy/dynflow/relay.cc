@@ -1,0 +1,227 @@
+#include "proxy/dynflow/relay.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+
+#include "proxy/dynflow/task_token.h"
+#include "proxy/host/host.h"
+#include "shared/json/json.h"
+#include "shared/log/log.h"
+
+namespace dynflow::proxy {
+namespace {
+
+using namespace std::chrono_literals;
+
+// Bodies up to this length are read whole before the status goes out, so that one that breaks off becomes a 502.
+constexpr std::uint64_t kShortBody = 64 * 1024;
+constexpr std::string_view kRetryAfterSeconds = "5";
+
+constexpr Duration kAskTimeout = 5s;
+// How old an answer about operations may be before somebody's question makes us ask again.
+constexpr Duration kOperationsAge = 10s;
+// While the core never answered: how often to try unasked.
+constexpr Duration kAskAgain = 5s;
+
+int status_for(Code code) {
+  switch (code) {
+    case Code::kUnavailable:
+    case Code::kBusy: return 503;
+    case Code::kTimeout: return 504;
+    case Code::kTooLarge: return 413;
+    default: return 502;
+  }
+}
+
+bool is_short(const http::BodyStream& body) {
+  const auto length = body.length();
+  return length && *length <= kShortBody;
+}
+
+Result<std::string> read_all(http::BodyStream& body) {
+  std::string text;
+  std::array<char, 16 * 1024> buffer;
+  while (true) {
+    const auto count = body.read(buffer);
+    if (!count) return count.error();
+    if (*count == 0) return text;
+    text.append(buffer.data(), *count);
+  }
+}
+
+// Remembers whether it was the client's side that failed.
+class ClientBody final : public http::BodyStream {
+ public:
+  explicit ClientBody(http::BodyStream& body) : body_(body) {}
+  Result<std::size_t> read(std::span<char> buffer) override {
+    auto count = body_.read(buffer);
+    has_failed_ = has_failed_ || !count;
+    return count;
+  }
+  std::optional<std::uint64_t> length() const override { return body_.length(); }
+  bool has_failed() const { return has_failed_; }
+
+ private:
+  http::BodyStream& body_;
+  bool has_failed_ = false;
+};
+
+http::ClientOptions client_options(const RelayOptions& options, std::shared_ptr<const net::TlsClientContext> tls) {
+  http::ClientOptions out;
+  out.host = options.core.host;
+  out.port = options.core.port;
+  out.tls = std::move(tls);
+  out.max_connections = options.max_connections;
+  return out;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Relay>> Relay::create(const RelayOptions& options,
+                                             std::shared_ptr<const Authorization> authorization) {
+  std::shared_ptr<const net::TlsClientContext> tls;
+  if (options.core.is_tls) {
+    auto context = net::TlsClientContext::create(options.tls);
+    if (!context) return context.error().in("the relay's TLS settings");
+    if (!(*context)->verifies()) {
+      log::warn({}, "The core at {} is not verified: neither :foreman_ssl_ca: nor :ssl_ca_file: is set", options.core.origin());
+    }
+    tls = *std::move(context);
+  }
+  return std::unique_ptr<Relay>(new Relay(options, std::move(tls), std::move(authorization)));
+}
+
+Relay::Relay(const RelayOptions& options, std::shared_ptr<const net::TlsClientContext> tls,
+             std::shared_ptr<const Authorization> authorization)
+    : core_(options.core),
+      authorization_(std::move(authorization)),
+      pool_(client_options(options, std::move(tls))) {}
+
+Relay::~Relay() { stop(Deadline::after(Duration::zero())); }
+
+Status Relay::start() {
+  watcher_ = NamedThread("relay-ask", [this] { watch_operations(); });
+  return {};
+}
+
+void Relay::stop(Deadline) {
+  {
+    const std::lock_guard lock(mutex_);
+    has_stopped_ = true;
+  }
+  changed_.notify_all();
+  watcher_.join();
+  pool_.close_idle();
+}
+
+http::Response Relay::handle(http::Request& request, std::string_view path) {
+  const auto target = core_target(request.target, core_.base_path);
+  if (!target) return not_found_page();
+  const std::string_view plain_target = std::string_view(*target).substr(core_.base_path.size());
+  if (auto refused = refusal(request, path, plain_target)) return std::move(*refused);
+  return pass_on(request, *target);
+}
+
+std::unique_ptr<http::Response> Relay::refusal(const http::Request& request, std::string_view path,
+                                               std::string_view target) const {
+  switch (judge_token(request, target)) {
+    case TokenVerdict::kPlausible: return nullptr;  // the core compares it
+    case TokenVerdict::kHopeless: return std::make_unique<http::Response>(token_refusal());
+    case TokenVerdict::kNotOffered: break;
+  }
+  return authorization_->refusal(request, path);
+}
+
+http::Response Relay::pass_on(http::Request& request, const std::string& target) {
+  const log::Context context{.request_id = request.request_id};
+  log::debug(context, "Proxy request from {}{} to {}{}", request.headers.get("Host").value_or(""), request.path,
+             core_.origin(), target);
+  ClientBody body(*request.body);
+  // Without a body a request may be sent again when a pooled connection turns out to be dead.
+  const bool has_body = body.length() != std::uint64_t{0};
+  auto answer = pool_.send(request.method, target, headers_for_core(request, core_), has_body ? &body : nullptr,
+                           request.deadline);
+  if (!answer) {
+    // Then the client did not finish its own request: that is no news about the core.
+    if (body.has_failed()) return http::error_response(answer.error());
+    return answer_for(answer.error(), request);
+  }
+  log::debug(context, "Proxy request status {} - {}", answer->status, answer->reason);
+
+  http::Response response;
+  response.status = answer->status;
+  response.headers = headers_for_client(answer->headers, core_, request.headers.get("Host").value_or(""));
+  // An answer to HEAD keeps its stream, which knows the length that GET would have.
+  if (request.method != "HEAD" && is_short(*answer->body)) {
+    auto text = read_all(*answer->body);
+    if (!text) return answer_for(text.error(), request);
+    response.body = *std::move(text);
+  } else {
+    response.stream = std::move(answer->body);
+  }
+  return response;
+}
+
+http::Response Relay::answer_for(const Error& error, const http::Request& request) const {
+  const int status = status_for(error.code());
+  std::string what;
+  switch (status) {
+    case 503: what = "cannot be reached"; break;
+    case 504: what = "did not answer in time"; break;
+    default: what = "gave no proper answer"; break;
+  }
+  const std::string message = fmt::format("The Dynflow core at {} {}: {}", core_.origin(), what, error.message());
+  log::error({.request_id = request.request_id}, "{} {}: {}", request.method, request.path, message);
+  http::Response response = http::error_response(status, message);
+  if (status == 503) response.headers.set("Retry-After", std::string(kRetryAfterSeconds));
+  return response;
+}
+
+std::vector<std::string> Relay::operations() const {
+  const std::lock_guard lock(mutex_);
+  if (!is_asked_for_ && system_clock().instant() - fetched_ > kOperationsAge) {
+    is_asked_for_ = true;
+    changed_.notify_all();
+  }
+  return operations_;
+}
+
+void Relay::watch_operations() {
+  while (true) {
+    ask_operations();
+    std::unique_lock lock(mutex_);
+    const auto is_due = [this] { return has_stopped_ || is_asked_for_; };
+    // A core that never answered is waited for; one that did is asked again only when somebody wants to know.
+    if (operations_.empty()) {
+      changed_.wait_for(lock, kAskAgain, is_due);
+    } else {
+      changed_.wait(lock, is_due);
+    }
+    if (has_stopped_) return;
+  }
+}
+
+void Relay::ask_operations() {
+  http::Headers headers;
+  headers.add("Accept", "application/json");
+  std::vector<std::string> found;
+  auto answer = pool_.send("GET", core_.base_path + "/tasks/operations", headers, nullptr, Deadline::after(kAskTimeout));
+  if (answer && answer->status == 200) {
+    const auto text = is_short(*answer->body) ? read_all(*answer->body) : Error(Code::kTooLarge, "too long");
+    const auto list = text ? json::parse(*text) : Error(Code::kBadPeer, "no list");
+    if (list && list->is_array()) {
+      for (const Json& name : *list) {
+        if (name.is_string()) found.push_back(name.get<std::string>());
+      }
+    }
+  }
+  const std::lock_guard lock(mutex_);
+  is_asked_for_ = false;
+  fetched_ = system_clock().instant();
+  // A core that is away for a moment has not lost its abilities: Foreman would forget the feature's.
+  if (!found.empty()) operations_ = std::move(found);
+}
+
+}  // namespace dynflow::proxy

@@ -1,0 +1,71 @@
+// The relay: requests below /dynflow go to the core service at `core_url`, as RFC 9110 proxies pass them on, streaming
+// both ways.
+//
+// What goes wrong on the core's side is an answer of ours: 503 with Retry-After when it cannot be reached or has no
+// connection free, 504 when it is too slow, 502 when it answers nonsense or stops in the middle of a short body; a
+// long body that stops is cut off towards the client too, never passed on as complete.
+//
+// Threads: start() and stop() from the main thread; the rest from any thread. One thread of its own asks the core
+// which operations it has.
+#pragma once
+
+#include <condition_variable>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "proxy/dynflow/backend.h"
+#include "proxy/dynflow/relay_headers.h"
+#include "proxy/host/authorization.h"
+#include "shared/base/clock.h"
+#include "shared/base/thread.h"
+#include "shared/http/client.h"
+#include "shared/net/tls_context.h"
+
+namespace dynflow::proxy {
+
+struct RelayOptions {
+  CoreUrl core;
+  net::TlsClientOptions tls;           // used when the core speaks TLS
+  std::size_t max_connections = 64;
+};
+
+class Relay final : public Backend {
+ public:
+  // Errors: kInvalid when certificates cannot be read.
+  static Result<std::unique_ptr<Relay>> create(const RelayOptions& options,
+                                               std::shared_ptr<const Authorization> authorization);
+  ~Relay() override;
+
+  Status start() override;
+  void stop(Deadline deadline) override;
+  http::Response handle(http::Request& request, std::string_view path) override;
+  std::vector<std::string> operations() const override;
+  std::vector<core::FeatureInfo> features() const override { return {}; }
+
+ private:
+  Relay(const RelayOptions& options, std::shared_ptr<const net::TlsClientContext> tls,
+        std::shared_ptr<const Authorization> authorization);
+
+  std::unique_ptr<http::Response> refusal(const http::Request& request, std::string_view path,
+                                          std::string_view target) const;
+  http::Response pass_on(http::Request& request, const std::string& target);
+  http::Response answer_for(const Error& error, const http::Request& request) const;
+  void watch_operations();
+  void ask_operations();
+
+  const CoreUrl core_;
+  const std::shared_ptr<const Authorization> authorization_;  // owners: the host and its modules
+  http::ClientPool pool_;
+
+  mutable std::mutex mutex_;                 // guards what follows
+  mutable std::condition_variable changed_;
+  mutable bool is_asked_for_ = false;        // somebody read the operations since they were last fetched
+  bool has_stopped_ = false;
+  std::vector<std::string> operations_;      // empty until the core told
+  Instant fetched_{};
+  NamedThread watcher_;
+};
+
+}  // namespace dynflow::proxy

@@ -1,0 +1,120 @@
+#include "proxy/host/host.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <exception>
+
+#include "proxy/host/logs_document.h"
+#include "proxy/host/version.h"
+#include "shared/base/clock.h"
+#include "shared/log/log.h"
+
+namespace dynflow::proxy {
+namespace {
+
+bool is_on(const Feature& feature, bool is_tls) {
+  return feature.state == ModuleState::kRunning && (is_tls ? feature.is_on_https : feature.is_on_http);
+}
+
+bool is_at_or_below(std::string_view path, std::string_view mount) {
+  return path.substr(0, mount.size()) == mount && (path.size() == mount.size() || path[mount.size()] == '/');
+}
+
+http::Response json_text(std::string document) {
+  return http::text_response(200, std::move(document), "application/json");
+}
+
+std::string names_of(const std::vector<Feature>& features) {
+  std::string names;
+  for (const Feature& feature : features) names += fmt::format("{}'{}'", names.empty() ? "" : ", ", feature.name);
+  return names;
+}
+
+}  // namespace
+
+Host::Host(Parts parts) : parts_(std::move(parts)) {}
+
+void Host::start_modules() {
+  for (const auto& module : parts_.modules) {
+    const Status started = module->start();
+    const std::vector<Feature> rows = module->features();
+    if (!started) {
+      log::error({}, "Disabling all modules in the group [{}] due to a failure in one of them: {}", names_of(rows),
+                 started.error().message());
+    }
+    for (const Feature& row : rows) {
+      if (row.state == ModuleState::kRunning) log::info({}, "Successfully initialized '{}'", row.name);
+      if (row.state != ModuleState::kFailed) continue;
+      if (started) log::error({}, "Couldn't enable '{}': {}", row.name, row.failure);
+      parts_.buffer->set_failed_module(row.name, started ? row.failure : started.error().message());
+    }
+  }
+  if (parts_.logs.state == ModuleState::kRunning) log::info({}, "Successfully initialized '{}'", parts_.logs.name);
+}
+
+void Host::stop_modules(Deadline deadline) {
+  for (auto module = parts_.modules.rbegin(); module != parts_.modules.rend(); ++module) (*module)->stop(deadline);
+}
+
+std::vector<Feature> Host::features() const {
+  std::vector<Feature> all;
+  for (const auto& module : parts_.modules) {
+    for (Feature& row : module->features()) all.push_back(std::move(row));
+  }
+  all.push_back(parts_.logs);
+  return all;
+}
+
+http::Response Host::handle(http::Request& request) {
+  const Instant start = system_clock().instant();
+  const log::Context context{.request_id = request.request_id, .session_id = request.session_id};
+  log::info(context, "Started {} {} {}", request.method, request.path, request.query);
+  http::Response response;
+  try {
+    response = dispatch(request);
+  } catch (const std::exception& error) {
+    log::error(context, "Error processing {} {}: {}", request.method, request.path, error.what());
+    response = http::error_response(500, "Internal error; the proxy's log says more");
+  }
+  response.headers.set("X-Content-Type-Options", "nosniff");
+  log::info(context, "Finished {} {} with {} ({:.2f} ms)", request.method, request.path, response.status,
+            to_seconds(system_clock().instant() - start) * 1000);
+  return response;
+}
+
+http::Response Host::dispatch(http::Request& request) {
+  if (Module* module = module_for(request)) return module->handle(request);
+  return own_route(request);
+}
+
+Module* Host::module_for(const http::Request& request) const {
+  for (const auto& module : parts_.modules) {
+    if (is_at_or_below(request.path, module->mount()) && module->serves(request.peer.is_tls)) return module.get();
+  }
+  return nullptr;
+}
+
+http::Response Host::own_route(const http::Request& request) const {
+  if (request.method != "GET" && request.method != "HEAD") return not_found_page();
+  if (request.path == "/features") return json_text(features_document(features()));
+  if (request.path == "/version") return json_text(version_document(features(), kHostVersion));
+  if (request.path == "/v2/features") {
+    if (auto refused = parts_.authorization->refusal(request, "/features")) return std::move(*refused);
+    return json_text(features_v2_document(features()));
+  }
+  if ((request.path == "/logs" || request.path == "/logs/") && is_on(parts_.logs, request.peer.is_tls)) {
+    if (auto refused = parts_.authorization->refusal(request, "/")) return std::move(*refused);
+    const auto from = request.query_values("from_timestamp");
+    return json_text(logs_document(*parts_.buffer, from.empty() ? Time{} : parse_from_timestamp(from.back())));
+  }
+  return not_found_page();
+}
+
+http::Response not_found_page() {
+  http::Response response = http::text_response(404, "Requested url was not found", "application/json");
+  response.headers.set("X-Cascade", "pass");
+  return response;
+}
+
+}  // namespace dynflow::proxy

@@ -1,0 +1,51 @@
+// The proxy behind its listeners: every request comes through here.
+//
+// Threads: start_modules() and stop_modules() from the main thread; handle() and features() from any thread.
+#pragma once
+
+#include <memory>
+#include <string_view>
+#include <vector>
+
+#include "proxy/host/authorization.h"
+#include "proxy/host/features.h"
+#include "proxy/host/module.h"
+#include "shared/base/deadline.h"
+#include "shared/http/message.h"
+#include "shared/log/buffer.h"
+
+namespace dynflow::proxy {
+
+class Host {
+ public:
+  struct Parts {
+    std::shared_ptr<const Authorization> authorization;  // owners: the host and its modules
+    std::vector<std::unique_ptr<Module>> modules;        // in the order of registration
+    Feature logs;                                        // the row of /logs; registered last, as built-ins are
+    std::shared_ptr<log::Buffer> buffer;                 // owners: the host, the logger and the program
+  };
+  explicit Host(Parts parts);
+
+  // Starts every module. One that cannot start is logged, shown in /logs as failed, and left out.
+  void start_modules();
+  void stop_modules(Deadline deadline);
+
+  // Logs the request, answers it, adds the fields that every answer carries. Never throws.
+  http::Response handle(http::Request& request);
+
+  // Every row in the order of registration.
+  std::vector<Feature> features() const;
+
+ private:
+  http::Response dispatch(http::Request& request);
+  http::Response own_route(const http::Request& request) const;
+  Module* module_for(const http::Request& request) const;
+
+  Parts parts_;
+};
+
+// 404 "Requested url was not found": upstream's page for whatever is unknown, a wrong method too
+// (smart-proxy 3.11, lib/sinatra/default_not_found_page.rb).
+http::Response not_found_page();
+
+}  // namespace dynflow::proxy
