@@ -4,8 +4,7 @@
 #include <string>
 #include <string_view>
 
-#include "shared/json/json_fwd.h"
-#include <nlohmann/json.hpp>
+#include "shared/json/json.h"
 
 namespace dynflow::engine {
 

@@ -6,9 +6,9 @@
 #include <map>
 #include <utility>
 
-#include "shared/base/sha256.h"
 #include "shared/base/utf8.h"
 #include "shared/launcher/secrets.h"
+#include "shared/net/digest.h"
 
 namespace dynflow::launcher {
 namespace {
@@ -50,7 +50,7 @@ std::string digest_of(std::string_view operation, std::string_view action_class,
   Json compared = input;
   compared.erase(std::string(kRequestId));
   canonical_to(text, compared);
-  return Sha256().update(text).hex();
+  return net::sha256_hex(text);
 }
 
 void shorten(Json& value) {

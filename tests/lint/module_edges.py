@@ -23,7 +23,7 @@ EDGES = {
     "persistence/sqlite": ["persistence"],
     "engine": ["persistence"],
     "runner": ["engine", "process", "net"],
-    "launcher": ["engine"],
+    "launcher": ["engine", "net"],
     "callback": ["http", "engine"],
     "api": ["http", "launcher", "engine"],
     # context.h hands the registries to plugins of the same build; plugin_api.h alone needs nothing.
