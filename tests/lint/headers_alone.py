@@ -2,21 +2,24 @@
 """Every header compiles alone: it includes what it uses, whoever includes it first.
 
 Flags come from the build tree's compile_commands.json (argument 2, or the newest under build/): include
-folders and definitions of all its entries together.
+folders and definitions of all its entries together. With ccache only what has changed is compiled again.
 """
 
 import json
 import os
 import shlex
+import shutil
 import subprocess
 import sys
+import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import source_tree
 
 PARALLEL = 2
-COMPILER = [os.environ.get("CXX", "g++"), "-std=c++20", "-fsyntax-only", "-Wall", "-Wextra", "-Werror", "-x", "c++"]
+PRODUCT = ("shared", "proxy", "core_service", "migration")
+COMPILER = [os.environ.get("CXX", "g++"), "-std=c++20", "-O0", "-Wall", "-Wextra", "-Werror"]
 
 
 def flags_of(root):
@@ -48,9 +51,15 @@ def flags_of(root):
     return flags
 
 
-def compile_alone(root, flags, path):
-    source = f'#include "{path.as_posix()}"\n'
-    done = subprocess.run(COMPILER + flags + ["-"], input=source, capture_output=True, text=True, check=False, cwd=root)
+def compile_alone(root, flags, path, folder):
+    # A source of its own with a stable name, and an object: what ccache can remember.
+    source = Path(folder, path.as_posix().replace("/", "__") + ".cc")
+    text = f'#include "{path.as_posix()}"\n'
+    if not source.exists() or source.read_text(encoding="utf-8") != text:
+        source.write_text(text, encoding="utf-8")
+    launcher = [shutil.which("ccache")] if shutil.which("ccache") else []
+    done = subprocess.run([*launcher, *COMPILER, *flags, "-c", source.name, "-o", source.name + ".o"],
+                          capture_output=True, text=True, check=False, cwd=folder)
     if done.returncode == 0:
         return []
     errors = [line for line in done.stderr.splitlines() if "error" in line]
@@ -58,10 +67,16 @@ def compile_alone(root, flags, path):
 
 
 def check(root):
+    root = root.resolve()
     flags = flags_of(root)
-    headers = source_tree.files(root, {".h"})
-    with ThreadPoolExecutor(PARALLEL) as pool:
-        findings = pool.map(lambda path: compile_alone(root, flags, path), headers)
+    headers = [path for path in source_tree.files(root, {".h"}) if path.parts[0] in PRODUCT]
+    with tempfile.TemporaryDirectory() as temporary, ThreadPoolExecutor(PARALLEL) as pool:
+        folder = temporary
+        if len(sys.argv) > 2 and root == Path(sys.argv[1]).resolve():
+            # Beside the build, so that the sources keep their names from run to run.
+            folder = Path(sys.argv[2], "headers_alone").resolve()
+            folder.mkdir(parents=True, exist_ok=True)
+        findings = pool.map(lambda path: compile_alone(root, flags, path, folder), headers)
         return [finding for some in findings for finding in some]
 
 
