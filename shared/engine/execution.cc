@@ -215,7 +215,10 @@ bool Execution::skip_failed_steps() {
 
 void Execution::set_step_state(int step_id, StepState state) {
   assert(is_allowed(step(step_id).phase, step(step_id).state, state));
-  change([&](PlanRecord&) { step(step_id).state = state; });
+  change([&](PlanRecord&) {
+    step(step_id).state = state;
+    step(step_id).progress_done = progress_of(step(step_id));
+  });
   pending_.steps.push_back(step_id);
 }
 
