@@ -121,6 +121,7 @@ def check_cmake(root):
                     home = BACKENDS.get(home, home)
                     # A program is several targets: proxy_host, proxy_dynflow.
                     target = next((one for one in PROGRAMS if word.startswith(one + "_")), word)
+                    target = target.replace("_", "/") if target.replace("_", "/") in EDGES else target
                     if home in EDGES and target not in reachable(home):
                         findings.append(f"{path}:1: {module} depends on {word}: no edge {home} -> {word}")
     return findings
