@@ -6,23 +6,6 @@
 #include "shared/runner/process_runner.h"
 
 namespace dynflow::peer_ops {
-namespace {
-
-class WaitingRunner final : public runner::Runner {
- public:
-  explicit WaitingRunner(runner::Publisher& publisher) : Runner(publisher) {}
-  void start() override {}
-  void kill() override { publisher().finish(runner::ExitStatus::signalled(15)); }
-  void external_event(const Json& data) override {
-    publisher().publish("stdout", json::get_string(data, "output"));
-    if (const Json* code = json::find(data, "exit_code"); code != nullptr && code->is_number_integer()) {
-      publisher().finish(runner::ExitStatus::code(code->get<int>()));
-    }
-  }
-};
-
-}  // namespace
-
 void Noop::run(engine::Running& running, const engine::Event*) {
   running.output()["result"] = "ok";
   running.output()["exit_status"] = 0;
@@ -43,12 +26,40 @@ runner::RunnerRequest LocalScript::prepare(engine::Running& running) {
   return request;
 }
 
-runner::RunnerRequest OtpRunner::prepare(engine::Running&) {
-  runner::RunnerRequest request;
-  request.make = [](runner::Publisher& publisher, net::EventLoop&) {
-    return std::make_unique<WaitingRunner>(publisher);
-  };
-  return request;
+void OtpRunner::run(engine::Running& running, const engine::Event* event) {
+  Json& output = running.output();
+  if (event == nullptr) {
+    output["result"] = Json::array();
+    output["otp_user"] = running.plan_id();
+    output["otp"] = passwords_.generate(running.plan_id());
+    running.suspend();
+    return;
+  }
+  Json exit_status;
+  if (event->name == runner::kExternalEvent) {
+    persistence::OutputChunk chunk;
+    chunk.output_type = "stdout";
+    chunk.output = json::get_string(event->data, "output");
+    chunk.timestamp = running.world().clock().now();
+    if (!chunk.output.empty()) {
+      running.world().append_output(running.plan_id(), running.action_id(), {std::move(chunk)});
+    }
+    if (const Json* code = json::find(event->data, "exit_code")) exit_status = *code;
+  } else if (event->name == engine::kCancel || event->name == engine::kAbort) {
+    exit_status = "TERM";
+  }
+  if (exit_status.is_null()) {
+    running.suspend();
+    return;
+  }
+  output["exit_status"] = std::move(exit_status);
+  output["exit_status_timestamp"] = to_unix_seconds(running.world().clock().now());
+}
+
+void OtpRunner::finalize(engine::Finalizing& finalizing) {
+  if (finalizing.output().value("exit_status", Json()) != 0) {
+    throw engine::ActionError("RuntimeError", "Script execution failed");
+  }
 }
 
 }  // namespace dynflow::peer_ops

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "shared/engine/action.h"
+#include "shared/launcher/one_time_passwords.h"
 #include "shared/runner/runner_action.h"
 
 namespace dynflow::peer_ops {
@@ -29,13 +30,18 @@ class LocalScript final : public runner::RunnerAction {
   runner::RunnerRequest prepare(engine::Running& running) override;
 };
 
-// Waits for what update and done bring: {"output": text}, and {"exit_code": n} for the end.
-class OtpRunner final : public runner::RunnerAction {
+// Waits for what update and done bring: {"output": text}, and {"exit_code": n} for the end. Its output tells the password that
+// a host would use.
+class OtpRunner final : public engine::Action {
  public:
-  using RunnerAction::RunnerAction;
+  explicit OtpRunner(launcher::OneTimePasswords& passwords) : passwords_(passwords) {}
+  void plan(engine::Planning& planning, Json args) override { runner::plan_shareable(planning, std::move(args)); }
+  void run(engine::Running& running, const engine::Event* event) override;
+  void finalize(engine::Finalizing& finalizing) override;
+  engine::RescueStrategy rescue_strategy() const override { return engine::RescueStrategy::kFail; }
 
- protected:
-  runner::RunnerRequest prepare(engine::Running& running) override;
+ private:
+  launcher::OneTimePasswords& passwords_;
 };
 
 }  // namespace dynflow::peer_ops

@@ -1,6 +1,9 @@
 #include <memory>
 #include <string>
+#include <string_view>
+#include <vector>
 
+#include "shared/plugin/build_id.h"
 #include "shared/plugin/context.h"
 #include "shared/plugin/plugin_api.h"
 #include "tests/support/peer_ops/actions.h"
@@ -17,7 +20,7 @@ engine::ActionClass describe(std::string name, Args&... args) {
   return described;
 }
 
-engine::ActionClass with_runner(engine::ActionClass described) {
+engine::ActionClass with_events(engine::ActionClass described) {
   described.has_finalize = true;
   described.takes_events = true;
   described.is_cancellable = true;
@@ -27,17 +30,20 @@ engine::ActionClass with_runner(engine::ActionClass described) {
 Status register_all(plugin::Context& context) {
   auto noop = describe<Noop>("PeerOps::Noop");
   noop.is_pure = true;
-  for (engine::ActionClass& described : std::initializer_list<engine::ActionClass>{
-           noop, describe<Boom>("PeerOps::Boom"),
-           with_runner(describe<LocalScript>("PeerOps::LocalScript", context.dispatcher)),
-           with_runner(describe<OtpRunner>("PeerOps::OtpRunner", context.dispatcher))}) {
-    if (Status added = context.actions.add(described); !added) return added;
+  std::vector<engine::ActionClass> classes = {
+      std::move(noop), describe<Boom>("PeerOps::Boom"),
+      with_events(describe<LocalScript>("PeerOps::LocalScript", context.dispatcher)),
+      with_events(describe<OtpRunner>("PeerOps::OtpRunner", context.passwords))};
+  for (engine::ActionClass& described : classes) {
+    if (Status added = context.actions.add(std::move(described)); !added) return added;
   }
-  return context.launchers.add("batch", launcher::make_batch_launcher());
+  if (Status added = context.launchers.add("batch", launcher::make_batch_launcher()); !added) return added;
+  context.features.push_back({"peerops", "0.0.1", {}});
+  return {};
 }
 
 int init(const dynflow_host_api* host, dynflow_text* error) {
-  static std::string why;
+  static std::string why;  // the receiver reads it after we returned
   const Status done = register_all(*static_cast<plugin::Context*>(host->cxx));
   if (done) return 0;
   why = done.error().message();
@@ -45,5 +51,16 @@ int init(const dynflow_host_api* host, dynflow_text* error) {
   return 1;
 }
 
+constexpr dynflow_text as_text(std::string_view text) { return {text.data(), text.size()}; }
+
+constexpr dynflow_plugin_api kApi = {
+    DYNFLOW_PLUGIN_ABI, sizeof(dynflow_plugin_api), as_text("peer_ops"), as_text("0.0.1"), as_text(plugin::kBuildId),
+    &init,              nullptr,
+};
+
 }  // namespace
 }  // namespace dynflow::peer_ops
+
+extern "C" __attribute__((visibility("default"))) const dynflow_plugin_api* dynflow_plugin_v1() {
+  return &dynflow::peer_ops::kApi;
+}
