@@ -13,12 +13,12 @@ function(dynflow_module name)
   target_link_libraries(dynflow_${name} PUBLIC ${ARG_LIBRARIES} PRIVATE ${ARG_PRIVATE_LIBRARIES})
 endfunction()
 
-# dynflow_shared_library(TARGET OUTPUT name SOVERSION n MODULES module... LIBRARIES target...)
+# dynflow_shared_library(TARGET OUTPUT name SOVERSION n MODULES module... LIBRARIES target... PRIVATE_LIBRARIES target...)
 #
-# A shared library that holds whole modules. It links only what is named in LIBRARIES, so that two of them
-# never carry a copy of the same module.
+# A shared library that holds whole modules. It links only what is named (LIBRARIES: so do its users), so that two of
+# them never carry a copy of the same module.
 function(dynflow_shared_library target)
-  cmake_parse_arguments(ARG "" "OUTPUT;SOVERSION" "MODULES;LIBRARIES" ${ARGN})
+  cmake_parse_arguments(ARG "" "OUTPUT;SOVERSION" "MODULES;LIBRARIES;PRIVATE_LIBRARIES" ${ARGN})
   set(empty "${CMAKE_BINARY_DIR}/empty.cc")
   if(NOT EXISTS "${empty}")
     file(WRITE "${empty}" "")
@@ -35,7 +35,7 @@ function(dynflow_shared_library target)
       "LINKER:--whole-archive,$<TARGET_FILE:dynflow_${module}>,--no-whole-archive")
     set_property(TARGET ${target} APPEND PROPERTY LINK_DEPENDS "$<TARGET_FILE:dynflow_${module}>")
   endforeach()
-  target_link_libraries(${target} PUBLIC ${ARG_LIBRARIES})
+  target_link_libraries(${target} PUBLIC ${ARG_LIBRARIES} PRIVATE ${ARG_PRIVATE_LIBRARIES})
 endfunction()
 
 # dynflow_unit_test(NAME SOURCES file... LIBRARIES target...): one Catch2 binary a module, one ctest entry.

@@ -30,7 +30,7 @@ struct CoreOptions {
   bool console_auth = true;
   std::chrono::seconds cleaner_age{1800};
   ForemanOptions foreman;
-  std::vector<std::filesystem::path> settings_directories;  // later ones win; settings.d/<plugin>.yml
+  std::vector<std::filesystem::path> settings_directories;  // settings.d folders with <plugin>.yml; keys of later ones win
   std::filesystem::path plugin_directory;                    // executor plugins to load
   std::vector<std::string> plugins;                          // file names in it, "foreman_remote_execution_core.so"; absent = skipped with a log line
   std::string log_level = "INFO";                            // of the hosting process: some plugin settings depend on it
@@ -54,8 +54,8 @@ class Core {
   // Lets running steps end until the deadline. Harmless twice.
   virtual void stop(Deadline deadline) = 0;
 
-  // Answers a request whose path is below the mount point: "/tasks/launch". `authorize` is asked where the route needs it: for
-  // all but update and done with a token.
+  // Answers a request. `path` is the part of its target below the mount point, still percent-encoded: "/tasks/launch". `authorize`
+  // is asked where the route needs it: for all but update and done with a token. 503 before start and after stop.
   virtual http::Response handle(http::Request& request, std::string_view path, const Authorize& authorize) = 0;
 
   virtual std::vector<std::string> operations() const = 0;

@@ -10,6 +10,7 @@
 #include "shared/base/result.h"
 #include "shared/engine/registry.h"
 #include "shared/launcher/launcher.h"
+#include "shared/launcher/one_time_passwords.h"
 #include "shared/runner/dispatcher.h"
 #include "shared/settings/yaml.h"
 
@@ -26,6 +27,7 @@ struct Context {
   engine::ActionRegistry& actions;
   launcher::LauncherRegistry& launchers;
   runner::Dispatcher& dispatcher;
+  launcher::OneTimePasswords& passwords;  // with which hosts may report about a task
   // The parsed settings.d/<name>.yml; an empty map when there is none.
   std::function<Result<settings::Document>(const std::string& name)> settings;
   std::string log_level;  // of the hosting process: "INFO"

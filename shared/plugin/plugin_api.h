@@ -30,7 +30,8 @@ struct dynflow_host_api {
   void* handle; /* first argument of every function below */
   /* level: 0 debug, 1 info, 2 warn, 3 error */
   void (*log)(void* handle, int level, struct dynflow_text message);
-  /* The text of settings.d/<name>.yml as loaded, as JSON; "{}" when there is none. Valid until the next call. */
+  /* The text of settings.d/<name>.yml as loaded, as JSON; "{}" when there is none, a null pointer when it
+   * cannot be read (the host has logged why). Valid until the next call. */
   struct dynflow_text (*settings)(void* handle, struct dynflow_text name);
   /* Identity of the build. A plugin built with the same one may use `cxx`. */
   struct dynflow_text build_id;
