@@ -2,10 +2,8 @@
 
 #include <fmt/format.h>
 #include <systemd/sd-daemon.h>
-#include <unistd.h>
 
 #include <csignal>
-#include <mutex>
 
 #include "proxy/configuration.h"
 #include "proxy/dynflow/core_loader.h"
@@ -15,6 +13,7 @@
 #include "shared/http/server.h"
 #include "shared/log/setup.h"
 #include "shared/net/socket.h"
+#include "shared/net/tls_holder.h"
 
 namespace dynflow::proxy {
 namespace {
@@ -25,25 +24,6 @@ using namespace std::chrono_literals;
 // systemd's default of 90 s.
 constexpr Duration kRequestGrace = 10s;
 constexpr Duration kModuleGrace = 15s;
-
-// The certificate that new connections get.
-//
-// Threads: all methods from any thread.
-class CertificateHolder {
- public:
-  void set(std::shared_ptr<const net::TlsServerContext> context) {
-    const std::lock_guard lock(mutex_);
-    context_ = std::move(context);
-  }
-  std::shared_ptr<const net::TlsServerContext> get() const {
-    const std::lock_guard lock(mutex_);
-    return context_;
-  }
-
- private:
-  mutable std::mutex mutex_;
-  std::shared_ptr<const net::TlsServerContext> context_;  // owners: this and the connections made with it
-};
 
 class Program {
  public:
@@ -59,7 +39,7 @@ class Program {
 
   const std::filesystem::path config_dir_;
   std::shared_ptr<log::Buffer> buffer_;  // owners: this, the logger and the host
-  CertificateHolder certificate_;
+  net::TlsHolder certificate_;
   std::vector<http::ListenerOptions> listeners_;
   std::unique_ptr<Host> host_;
   std::unique_ptr<http::Server> server_;

@@ -20,7 +20,8 @@ class Backend {
   virtual Status start() = 0;
   virtual void stop(Deadline deadline) = 0;
 
-  // Authorises and answers. `path` is the decoded path below the mount point, at least "/".
+  // Authorises and answers. `path` is the path below the mount point as it was sent, still
+  // percent-encoded; at least "/".
   virtual http::Response handle(http::Request& request, std::string_view path) = 0;
 
   // What can be launched there, as far as it is known now; never blocks.

@@ -7,6 +7,7 @@
 #include "proxy/dynflow/core_loader.h"
 #include "proxy/dynflow/in_process.h"
 #include "proxy/dynflow/relay_headers.h"
+#include "proxy/host/host.h"
 #include "proxy/host/version.h"
 #include "shared/log/log.h"
 
@@ -71,8 +72,9 @@ bool DynflowModule::serves(bool is_tls) const {
 }
 
 http::Response DynflowModule::handle(http::Request& request) {
-  const std::string path = request.path.size() > kMount.size() ? request.path.substr(kMount.size()) : "/";
-  return backend_->handle(request, path);
+  const auto target = core_target(request.target, {});
+  if (!target) return not_found_page();
+  return backend_->handle(request, std::string_view(*target).substr(0, target->find('?')));
 }
 
 Feature DynflowModule::row_of(const ExecutorSwitch& executor, const std::string& name) const {

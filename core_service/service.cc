@@ -1,0 +1,235 @@
+#include "core_service/service.h"
+
+#include <dlfcn.h>
+#include <fmt/format.h>
+#include <systemd/sd-daemon.h>
+
+#include <algorithm>
+#include <csignal>
+#include <cstdio>
+#include <mutex>
+
+#include "core_service/access.h"
+#include "core_service/daemon.h"
+#include "shared/base/signals.h"
+#include "shared/core/core.h"
+#include "shared/http/server.h"
+#include "shared/log/log.h"
+#include "shared/log/setup.h"
+#include "shared/net/socket.h"
+#include "shared/net/tls_holder.h"
+#include "shared/settings/core_service.h"
+
+namespace dynflow::core_service {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr Duration kRequestGrace = 10s;
+constexpr Duration kCoreGrace = 15s;
+
+// The folder of the core library: executor plugins stand beside it.
+std::filesystem::path library_folder() {
+  Dl_info info{};
+  if (dladdr(reinterpret_cast<const void*>(&dynflow_core_v1), &info) == 0 || info.dli_fname == nullptr) return {};
+  return std::filesystem::path(info.dli_fname).parent_path();
+}
+
+core::CoreOptions core_options(const settings::CoreServiceSettings& settings) {
+  core::CoreOptions options;
+  options.database = settings.database;
+  options.console_auth = settings.console_auth;
+  options.cleaner_age = settings.execution_plan_cleaner_age;
+  options.foreman = {settings.foreman_url, settings.foreman_ssl_ca.value_or(""), settings.foreman_ssl_cert.value_or(""),
+                     settings.foreman_ssl_key.value_or("")};
+  for (const std::string& folder : settings.directories) {
+    options.settings_directories.push_back(std::filesystem::path(folder) / "settings.d");
+  }
+  options.plugin_directory = library_folder();
+  // As upstream's core does, whatever is installed is offered: `:enabled:` is the proxy's matter.
+  options.plugins = {"foreman_remote_execution_core.so", "foreman_ansible_core.so"};
+  options.log_level = log::to_string(settings.log_level);
+  return options;
+}
+
+Result<std::shared_ptr<const net::TlsServerContext>> tls_context(const settings::CoreServiceSettings& settings) {
+  if (!settings.ssl_certificate || !settings.ssl_private_key || !settings.ssl_ca_file) {
+    return Error(Code::kInvalid, settings.values.place("use_https") +
+                                     ": :use_https: needs :ssl_certificate:, :ssl_private_key: and :ssl_ca_file:");
+  }
+  net::TlsServerOptions options;
+  options.certificate_file = *settings.ssl_certificate;
+  options.key_file = *settings.ssl_private_key;
+  options.ca_file = *settings.ssl_ca_file;
+  options.disabled_ciphers = settings.ssl_disabled_ciphers;
+  options.disabled_versions = settings.tls_disabled_versions;
+  return net::TlsServerContext::create(options);
+}
+
+bool is_loopback(const std::string& host) { return host == "localhost" || host == "::1" || host.rfind("127.", 0) == 0; }
+
+class Service {
+ public:
+  explicit Service(settings::CoreServiceOptions where) : where_(std::move(where)) {}
+
+  Status start(const settings::CoreServiceSettings& settings);
+  void reload();
+  void stop();
+
+ private:
+  // What https needs of the settings: the certificate of ours and whom we let in.
+  Status take_certificates(const settings::CoreServiceSettings& settings);
+  http::Response handle(http::Request& request);
+  std::shared_ptr<const Access> access() const;
+
+  const settings::CoreServiceOptions where_;
+  net::TlsHolder certificate_;
+  mutable std::mutex mutex_;
+  std::shared_ptr<const Access> access_;  // owners: this and the requests that are being judged; guarded by mutex_
+  std::unique_ptr<core::Core> core_;
+  std::unique_ptr<http::Server> server_;
+};
+
+Status Service::start(const settings::CoreServiceSettings& settings) {
+  access_ = std::make_shared<const Access>();
+  if (settings.use_https) {
+    if (Status taken = take_certificates(settings); !taken) return taken;
+  } else if (!is_loopback(settings.listen)) {
+    log::warn({}, "Without :use_https: everybody who reaches {}:{} can run jobs", settings.listen, settings.port);
+  }
+
+  // The address is taken before anything is started: a second core on this port must not touch the first one's jobs.
+  auto sockets = net::listen_on(settings.listen, settings.port);
+  if (!sockets) return sockets.error();
+  http::ServerOptions options;
+  for (net::ListeningSocket& socket : *sockets) {
+    http::ListenerOptions listener;
+    listener.adopted = std::move(socket.fd);
+    if (settings.use_https) listener.tls = [this] { return certificate_.get(); };
+    options.listeners.push_back(std::move(listener));
+  }
+  options.server_header = "smart_proxy_dynflow_core/" PRODUCT_VERSION;
+
+  core_ = core::make_core(core_options(settings));
+  if (Status started = core_->start(); !started) return started;
+  server_ = std::make_unique<http::Server>(std::move(options));
+  if (Status served = server_->start([this](http::Request& request) { return handle(request); }); !served) return served;
+  log::info({}, "Dynflow core has launched on {} socket(s), waiting for requests", sockets->size());
+  return {};
+}
+
+Status Service::take_certificates(const settings::CoreServiceSettings& settings) {
+  auto context = tls_context(settings);
+  if (!context) return context.error();
+  // foreman_ssl_cert already falls back to ssl_certificate.
+  auto client = Access::for_client(settings.foreman_ssl_cert.value_or(*settings.ssl_certificate));
+  if (!client) return client.error();
+  certificate_.set(*std::move(context));
+  const std::lock_guard lock(mutex_);
+  access_ = std::make_shared<const Access>(*std::move(client));
+  return {};
+}
+
+std::shared_ptr<const Access> Service::access() const {
+  const std::lock_guard lock(mutex_);
+  return access_;
+}
+
+http::Response Service::handle(http::Request& request) {
+  const Instant start = system_clock().instant();
+  const log::Context context{.request_id = request.request_id, .session_id = request.session_id};
+  log::info(context, "Started {} {} {}", request.method, request.path, request.query);
+  const auto judge = access();
+  judge->drop_unproven_claims(request);
+  const std::string path = request.target.substr(0, request.target.find('?'));
+  http::Response response =
+      core_->handle(request, path, [&](const http::Request& asking) { return judge->refusal(asking); });
+  response.headers.set("X-Content-Type-Options", "nosniff");
+  log::info(context, "Finished {} {} with {} ({:.2f} ms)", request.method, request.path, response.status,
+            to_seconds(system_clock().instant() - start) * 1000);
+  return response;
+}
+
+void Service::reload() {
+  log::info({}, "Reading certificates and the log level again");
+  const auto settings = settings::load_core_service(where_);
+  if (!settings) {
+    log::error({}, "Nothing was changed: {}", settings.error().message());
+    return;
+  }
+  log::set_level(settings->log_level);
+  log::reopen();
+  if (certificate_.get() && settings->use_https) {
+    if (const Status taken = take_certificates(*settings); !taken) {
+      log::error({}, "The old certificates stay: {}", taken.error().message());
+    }
+  }
+  log::info({}, "Other settings take effect at the next start");
+}
+
+void Service::stop() {
+  if (server_) {
+    log::info({}, "Shutting down: no new requests");
+    server_->stop(Deadline::after(kRequestGrace));
+  }
+  if (core_) core_->stop(Deadline::after(kCoreGrace));
+}
+
+int fail(Readiness& readiness, const Error& error) {
+  log::error({}, "Error during startup, terminating: {}", error.message());
+  fmt::print(stderr, "smart_proxy_dynflow_core: {}\n", error.message());
+  readiness.tell(1);
+  return 1;
+}
+
+}  // namespace
+
+int run(const CommandLine& command_line) {
+  SignalWaiter signals{SIGTERM, SIGINT, SIGHUP, SIGUSR1};
+  Readiness readiness;
+  settings::CoreServiceOptions where;
+  if (command_line.config_dir) {
+    // The folder still counts when the process goes to the root folder.
+    std::error_code ignored;
+    where.config_dir = std::filesystem::absolute(*command_line.config_dir, ignored).string();
+  }
+  where.is_one_config = command_line.is_one_config;
+  const auto settings = settings::load_core_service(where);
+  if (!settings) return fail(readiness, settings.error());
+
+  std::optional<PidFile> pid_file;
+  if (command_line.daemonize.value_or(settings->is_daemonized)) {
+    const auto path = std::filesystem::absolute(command_line.pid_file.value_or(settings->pid_file));
+    auto background = go_to_background();
+    if (!background) return fail(readiness, background.error());
+    readiness = *std::move(background);
+    auto created = PidFile::create(path);
+    if (!created) return fail(readiness, created.error());
+    pid_file.emplace(*std::move(created));
+  }
+  if (const Status done = log::configure(settings->log_options()); !done) return fail(readiness, done.error());
+  for (const std::string& warning : settings->warnings) log::warn({}, "{}", warning);
+
+  Service service(where);
+  if (const Status started = service.start(*settings); !started) {
+    service.stop();
+    return fail(readiness, started.error());
+  }
+  readiness.tell(0);
+  sd_notify(0, "READY=1");
+  while (true) {
+    switch (signals.wait(24h).value_or(0)) {
+      case SIGHUP: service.reload(); break;
+      case SIGUSR1: log::reopen(); break;
+      case SIGTERM:
+      case SIGINT:
+        sd_notify(0, "STOPPING=1");
+        service.stop();
+        log::info({}, "Finished shutting down");
+        return 0;
+      default: break;
+    }
+  }
+}
+
+}  // namespace dynflow::core_service
