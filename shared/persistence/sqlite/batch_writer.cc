@@ -56,7 +56,7 @@ Status BatchWriter::commit() {
 }
 
 void BatchWriter::roll_back() {
-  // SQLite rolls back by itself after some errors; a rollback that fails is done again by the next BEGIN's failure path.
+  // SQLite rolls back by itself after some errors. Should this fail, the next BEGIN does too, and comes here again.
   if (database_.is_in_transaction()) static_cast<void>(database_.execute("ROLLBACK"));
   counts_ = committed_counts_;
   plans_.clear();

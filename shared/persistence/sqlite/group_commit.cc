@@ -32,7 +32,9 @@ Status apply_nested(BatchWriter& writer, const WriteBatch& batch) {
   if (applied.ok()) return writer.commit_nested();
   if (is_fault(applied)) return applied;
   // A savepoint that cannot be undone is a fault of the database.
-  if (Status undone = writer.roll_back_nested(); !undone.ok()) return Error(Code::kUnavailable, undone.error().message());
+  if (Status undone = writer.roll_back_nested(); !undone.ok()) {
+    return Error(Code::kUnavailable, undone.error().message());
+  }
   return applied;
 }
 

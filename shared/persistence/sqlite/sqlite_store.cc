@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <condition_variable>
 #include <deque>
@@ -73,9 +74,10 @@ class SqliteStore final : public Store {
     Status refusal;  // an error: not to be written
   };
   struct CleanRequest {
-    Time before;
-    std::size_t limit;
-    std::promise<Result<std::size_t>>* done;  // the caller of clean() waits for it
+    Time before{};
+    std::size_t limit = 0;
+    std::size_t removed = 0;
+    std::promise<Result<std::size_t>> done;  // the caller of clean() waits for it
   };
 
   SqliteStore(StoreOptions options, std::optional<FileGuard> guard, Database database)
@@ -90,6 +92,8 @@ class SqliteStore final : public Store {
   void run_writer();
   std::vector<Submission> take_group();
   void write_group(std::vector<Submission> group);
+  // Removes a slice; true when the request is answered.
+  bool go_on_cleaning(CleanRequest& request);
   Result<std::size_t> clean_slice(Time before, std::size_t limit);
   Status set_durability(Durability durability);
 
@@ -110,7 +114,8 @@ class SqliteStore final : public Store {
   std::condition_variable work_;  // the writer waits here
   bool is_open_ = false;          // between start() and stop()
   std::deque<Submission> queue_;
-  std::deque<CleanRequest> clean_queue_;
+  // Shared by the writer and the caller of clean(): the writer may still be in set_value() when the caller has gone on.
+  std::deque<std::shared_ptr<CleanRequest>> clean_queue_;
 
   std::mutex lifecycle_;  // start() against stop(); never taken by the writer
   NamedThread thread_;
@@ -145,7 +150,8 @@ Status SqliteStore::prepare() {
     if (!set.ok()) return set;
   }
   if (options_.max_bytes > 0) {
-    const std::string limit = fmt::format("PRAGMA max_page_count = {}", std::max<std::int64_t>(1, options_.max_bytes / kPageBytes));
+    const std::int64_t pages = std::max<std::int64_t>(1, options_.max_bytes / kPageBytes);
+    const std::string limit = fmt::format("PRAGMA max_page_count = {}", pages);
     if (Status set = database_.execute(limit.c_str()); !set.ok()) return set;
   }
   if (Status upgraded = upgrade_schema(database_); !upgraded.ok()) return upgraded;
@@ -208,12 +214,14 @@ void SqliteStore::submit(WriteBatch batch, Durability durability, Completion com
 }
 
 Result<std::size_t> SqliteStore::clean(Time before, std::size_t limit) {
-  std::promise<Result<std::size_t>> done;
-  std::future<Result<std::size_t>> result = done.get_future();
+  const auto request = std::make_shared<CleanRequest>();
+  request->before = before;
+  request->limit = limit;
+  std::future<Result<std::size_t>> result = request->done.get_future();
   {
     const std::lock_guard lock(mutex_);
     if (!is_open_) return Error(Code::kClosed, "the store is stopped");
-    clean_queue_.push_back({before, limit, &done});
+    clean_queue_.push_back(request);
     work_.notify_one();
   }
   return result.get();
@@ -234,8 +242,7 @@ void SqliteStore::publish_counts() {
 }
 
 void SqliteStore::run_writer() {
-  std::optional<CleanRequest> cleaning;
-  std::size_t cleaned = 0;
+  std::shared_ptr<CleanRequest> cleaning;
   while (true) {
     std::vector<Submission> group;
     bool is_idle = false;
@@ -250,21 +257,12 @@ void SqliteStore::run_writer() {
       if (!is_open_ && !cleaning && queue_.empty() && clean_queue_.empty()) return;
       group = take_group();
       if (!cleaning && !clean_queue_.empty()) {
-        cleaning = clean_queue_.front();
+        cleaning = std::move(clean_queue_.front());
         clean_queue_.pop_front();
-        cleaned = 0;
       }
     }
     if (!group.empty()) write_group(std::move(group));
-    if (cleaning) {
-      const std::size_t slice = std::min(kCleanSlice, cleaning->limit - cleaned);
-      Result<std::size_t> removed = slice == 0 ? Result<std::size_t>(0) : clean_slice(cleaning->before, slice);
-      if (removed.ok()) cleaned += *removed;
-      if (!removed.ok() || *removed < slice || cleaned == cleaning->limit) {
-        cleaning->done->set_value(removed.ok() ? Result<std::size_t>(cleaned) : std::move(removed));
-        cleaning.reset();
-      }
-    }
+    if (cleaning && go_on_cleaning(*cleaning)) cleaning.reset();
     if (log_ && log_->is_checkpoint_due(is_idle)) log_->checkpoint();
   }
 }
@@ -309,6 +307,19 @@ void SqliteStore::write_group(std::vector<Submission> group) {
     Status status = was_written ? std::move(*outcome++) : std::move(submission.refusal);
     if (submission.completion) submission.completion(std::move(status));
   }
+}
+
+bool SqliteStore::go_on_cleaning(CleanRequest& request) {
+  const std::size_t slice = std::min(kCleanSlice, request.limit - request.removed);
+  const Result<std::size_t> removed = slice == 0 ? Result<std::size_t>(0) : clean_slice(request.before, slice);
+  if (!removed.ok()) {
+    request.done.set_value(removed.error());
+    return true;
+  }
+  request.removed += *removed;
+  if (*removed == slice && request.removed < request.limit) return false;
+  request.done.set_value(request.removed);
+  return true;
 }
 
 Result<std::size_t> SqliteStore::clean_slice(Time before, std::size_t limit) {

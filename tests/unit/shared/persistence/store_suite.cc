@@ -64,7 +64,8 @@ void plan_survives(Store& store) {
 
 void odd_ids_survive(Store& store) {
   // Ids are the client's choice: they must not be interpreted anywhere.
-  const std::vector<std::string> ids = {"%", "_", "ID", "id", "it's", "\"q\"", "a\nb", "ünï", "1", " 1", std::string(4000, 'x')};
+  const std::vector<std::string> ids = {"%",    "_",   "ID", "id", "it's",
+                                        "\"q\"", "a\nb", "ünï", "1",  " 1",   std::string(4000, 'x')};
   for (const auto& id : ids) REQUIRE(store.commit(insertion_of(id)).ok());
   for (const auto& id : ids) {
     REQUIRE(store.load_plan(id).ok());

@@ -11,8 +11,8 @@
 namespace dynflow::persistence {
 namespace {
 
-constexpr int kRounds = 20;
-constexpr int kMostLines = 600;
+constexpr int kRounds = 12;
+constexpr int kMostLines = 300;
 
 struct Completed {
   std::set<std::string> first;
@@ -86,7 +86,7 @@ TEST_CASE("nothing completed is lost when the process is killed", "[store]") {
     }
     writer.kill();
     while (const auto line = writer.read_line()) note(completed, *line);
-    if (round % 5 == 4) check_store(*folder.open(), completed);
+    if (round % 6 == 5) check_store(*folder.open(), completed);
   }
   CHECK(completed.second.size() > kRounds);
 }

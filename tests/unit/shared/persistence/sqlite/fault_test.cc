@@ -31,7 +31,7 @@ void fill_and_recover(StoreOptions options) {
   std::int64_t stored = 0;
   Status status;
   while (status.ok() && stored < 10'000) {
-    status = store.commit(finished_plan(std::to_string(stored), kSampleTime));
+    status = store.commit(finished_plan(std::to_string(stored), kSampleTime), Durability::kRelaxed);
     if (status.ok()) ++stored;
   }
   REQUIRE_FALSE(status.ok());

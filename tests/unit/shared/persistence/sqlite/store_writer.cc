@@ -3,7 +3,7 @@
 //   store_writer write FILE PREFIX   two batches for each of endless many plans; a line per completed batch
 //   store_writer hold FILE           opens, says "open", and waits to be killed
 //   store_writer try FILE            the same as an unprivileged user; says the error code or "open", and ends
-//   store_writer limited FILE BYTES  writes under RLIMIT_FSIZE until that fails, lifts it, writes again; says what happened
+//   store_writer limited FILE BYTES  writes under RLIMIT_FSIZE until that fails, lifts it, writes again; says how it went
 #include <signal.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -81,7 +81,7 @@ void write_under_limit(Store& store, rlim_t bytes) {
   int written = 0;
   Status status;
   while (status.ok() && written < 100'000) {
-    status = store.commit(insertion_of(std::to_string(written)));
+    status = store.commit(insertion_of(std::to_string(written)), Durability::kRelaxed);
     if (status.ok()) ++written;
   }
   say(status.ok() ? "no failure" : std::string(to_string(status.error().code())));
