@@ -1,0 +1,128 @@
+#!/usr/bin/env python3
+"""Who is let in: every kind of client at every kind of route, in both modes, and at the core service itself."""
+
+import base64
+import shutil
+import ssl
+import tempfile
+import unittest
+from pathlib import Path
+
+from pki import Pki
+from programs import CoreService, SmartProxy
+from rest import Client
+
+NO_CERTIFICATE = "No client SSL certificate supplied"
+UNEXPECTED_SERIAL = "SSL certificate with unexpected serial supplied"
+BAD_TOKEN = '{"error":"Invalid username or password supplied"}'
+
+
+def basic(text):
+    return {"Authorization": "Basic " + base64.b64encode(text.encode()).decode()}
+
+
+class Base(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = Path(tempfile.mkdtemp(prefix="auth-"))
+        cls.addClassCleanup(shutil.rmtree, cls.folder, ignore_errors=True)
+        cls.pki = Pki(cls.folder / "pki")
+
+    @classmethod
+    def proxy_with(cls, name, **options):
+        return cls.enterClassContext(SmartProxy(cls.folder / name, "http://127.0.0.1:1", identity=cls.pki.proxy,
+                                                ca=cls.pki.ca.cert, **options))
+
+    def assert_refused(self, answer, text):
+        self.assertEqual((answer.status, answer.text), (403, text))
+
+
+class Rules:
+    """The same for both modes; `proxy` has no trusted hosts, `strict` trusts foreman.example.com only."""
+
+    PROTECTED = (("GET", "/v2/features"), ("GET", "/logs/"), ("GET", "/dynflow/tasks/count"), ("GET", "/dynflow/console/"),
+                 ("POST", "/dynflow/tasks/launch"), ("POST", "/dynflow/tasks/x/cancel"), ("POST", "/dynflow/tasks/x/update"),
+                 ("POST", "/dynflow/tasks/x/done"))
+
+    def test_open_routes_are_open(self):
+        for path in ("/features", "/version"):
+            self.assertEqual(self.proxy.https().get(path).status, 200)
+            self.assertEqual(self.strict.https(self.pki.evil).get(path).status, 200)
+
+    def test_without_a_certificate_nothing_else_opens(self):
+        for method, path in self.PROTECTED:
+            with self.subTest(f"{method} {path}"):
+                self.assert_refused(self.proxy.https().request(method, path, b"{}"), NO_CERTIFICATE)
+                self.assert_refused(self.strict.https().request(method, path, b"{}"), "could not read client cert from environment")
+
+    def test_any_certificate_of_the_authority_opens_without_trusted_hosts(self):
+        self.assertEqual(self.proxy.https(self.pki.evil).get("/dynflow/tasks/count").status, 200)
+        self.assertEqual(self.proxy.https(self.pki.foreman).get("/v2/features").status, 200)
+
+    def test_trusted_hosts_decide_by_name(self):
+        self.assertEqual(self.strict.https(self.pki.foreman).get("/dynflow/tasks/count").status, 200)
+        for method, path in self.PROTECTED:
+            with self.subTest(f"{method} {path}"):
+                answer = self.strict.https(self.pki.evil).request(method, path, b"{}")
+                self.assertEqual(answer.status, 403)
+                self.assertIn("Untrusted client evil.example.com attempted to access /", answer.text)
+        answer = self.strict.https(self.pki.evil).get("/dynflow/tasks/count")
+        self.assertEqual(answer.text, "Untrusted client evil.example.com attempted to access /tasks/count. "
+                                      "Check :trusted_hosts: in settings.yml")
+
+    def test_plain_http_from_an_untrusted_name_is_refused(self):
+        for method, path in self.PROTECTED:
+            with self.subTest(f"{method} {path}"):
+                self.assertEqual(self.strict.http.request(method, path, b"{}").status, 403)
+
+    def test_certificates_that_do_not_verify_get_no_connection(self):
+        for identity in (self.pki.stranger, self.pki.self_signed, self.pki.expired):
+            with self.subTest(identity.name):
+                with self.assertRaises((ssl.SSLError, ConnectionError)):
+                    self.proxy.https(identity).get("/version")
+
+    def test_a_wrong_token_opens_nothing(self):
+        for headers in (basic("x:wrong"), basic("x"), basic("x:"), basic("y:z"), {"Authorization": "Bearer x"},
+                        {"Authorization": ""}):
+            for action in ("update", "done"):
+                with self.subTest(f"{headers} {action}"):
+                    self.assert_refused(self.proxy.https().post(f"/dynflow/tasks/x/{action}", {"step_id": 2}, headers), BAD_TOKEN)
+
+    def test_a_token_opens_no_other_route(self):
+        for path in ("/dynflow/tasks/x/cancel", "/dynflow/tasks/x/update/..", "/dynflow/tasks/launch"):
+            with self.subTest(path):
+                answer = self.proxy.https().post(path, {}, basic("x:y"))
+                self.assert_refused(answer, NO_CERTIFICATE)
+
+
+class InProcess(Rules, Base):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.proxy = cls.proxy_with("open", external_core=False)
+        cls.strict = cls.proxy_with("strict", external_core=False, settings={"trusted_hosts": ["FOREMAN.example.com"]})
+
+
+class Relayed(Rules, Base):
+    """Through https to a core that checks the serial number."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.core = CoreService(cls.folder / "core", "http://127.0.0.1:1", identity=cls.pki.proxy, ca=cls.pki.ca.cert)
+        cls.enterClassContext(cls.core)
+        url = cls.core.url
+        cls.proxy = cls.proxy_with("open", external_core=True, core_url=url)
+        cls.strict = cls.proxy_with("strict", external_core=True, core_url=url, settings={"trusted_hosts": ["foreman.example.com"]})
+
+    def test_the_core_itself_takes_its_proxy_only(self):
+        self.assertEqual(self.core.http.get("/tasks/count").status, 200)
+        for identity, text in ((None, NO_CERTIFICATE), (self.pki.foreman, UNEXPECTED_SERIAL)):
+            client = Client(self.core.url, identity=identity)
+            for method, path in (("GET", "/tasks/count"), ("POST", "/tasks/launch"), ("POST", "/tasks/x/update")):
+                with self.subTest(f"{text} {path}"):
+                    self.assert_refused(client.request(method, path, b"{}"), '{"error":"%s"}' % text)
+
+
+if __name__ == "__main__":
+    unittest.main()
