@@ -134,6 +134,10 @@ void IoThread::watch_listeners(bool on) {
   }
 }
 
+std::mutex& IoThread::hand_over_lock(const ServedConnection& connection) {
+  return hand_over_locks_[(reinterpret_cast<std::uintptr_t>(&connection) / sizeof(ServedConnection)) % hand_over_locks_.size()];
+}
+
 void IoThread::accept_all(std::size_t index) {
   const Listener& listener = listeners_[index];
   for (int i = 0; i < kAcceptBatch && !is_draining(); ++i) {
@@ -182,6 +186,7 @@ void IoThread::admit(net::AcceptedSocket accepted, const Listener& listener) {
 }
 
 void IoThread::handle(ServedConnection& connection) {
+  { const std::lock_guard taken(hand_over_lock(connection)); }
   connection.is_parked_idle.store(false, std::memory_order_relaxed);
   if (connection.phase == Phase::kClosed) return destroy(connection);
   if (connection.phase == Phase::kLingering) return linger(connection);
@@ -233,6 +238,7 @@ void IoThread::park(ServedConnection& connection, net::IoState state) {
   }
   const bool wants_event_now = connection.phase == Phase::kClosed || state == net::IoState::kWantWrite;
   const std::uint32_t events = wants_event_now ? net::kWritable : net::kReadable | net::kPeerClosed;
+  const std::lock_guard lock(hand_over_lock(connection));
   // The last access: from here on the I/O thread may destroy the connection.
   const auto armed = poller_.modify(connection.io.fd(), events | net::kOneShot, tag_of(connection));
   if (!armed) log::error({}, "connection lost: {}", armed.error().message());

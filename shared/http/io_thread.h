@@ -4,6 +4,7 @@
 // Threads: a thread of its own; park() and the stop functions from any thread.
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <condition_variable>
 #include <functional>
@@ -75,6 +76,7 @@ class IoThread {
   void destroy(ServedConnection& connection);
   void sweep();
   void watch_listeners(bool on);
+  std::mutex& hand_over_lock(const ServedConnection& connection);
 
   net::Poller poller_;
   const ServerOptions& options_;
@@ -83,6 +85,9 @@ class IoThread {
   WorkerPool& workers_;
   std::unordered_map<ServedConnection*, std::unique_ptr<ServedConnection>> connections_;
   std::vector<char> scratch_ = std::vector<char>(kReadSize);
+  // Held while a connection is handed back and taken: epoll alone is no synchronisation in C++. Outside of the
+  // connection, which may be gone before the unlock returns; several, so that workers seldom meet.
+  std::array<std::mutex, 8> hand_over_locks_;
   bool is_listening_ = false;
   Instant next_sweep_{};
   std::atomic<bool> is_draining_{false};

@@ -110,8 +110,10 @@ Status Server::Impl::start(Handler handler) {
 void Server::Impl::stop(Deadline deadline) {
   for (const auto& io : io_threads_) io->drain();
   for (const auto& io : io_threads_) io->wait_for_end(deadline);
-  io_threads_.clear();  // cuts what is left
+  for (const auto& io : io_threads_) io->cut();
+  // Workers first: they hand their connections back to the I/O threads.
   if (workers_) workers_->stop();
+  io_threads_.clear();
   listeners_.clear();
 }
 
