@@ -25,6 +25,10 @@ using namespace std::chrono_literals;
 constexpr Duration kRequestGrace = 10s;
 constexpr Duration kModuleGrace = 15s;
 
+// Threads are started when needed. More than the relay's connections, so that a core that hangs leaves some for the
+// proxy's own routes.
+constexpr std::size_t kMostWorkers = 96;
+
 class Program {
  public:
   explicit Program(std::filesystem::path config_dir) : config_dir_(std::move(config_dir)) {}
@@ -72,6 +76,7 @@ Status Program::start() {
   const std::size_t sockets = listeners_.size();
   http::ServerOptions options;
   options.listeners = std::move(listeners_);
+  options.max_workers = kMostWorkers;
   options.server_header = fmt::format("foreman-proxy/{}", kHostVersion);
   server_ = std::make_unique<http::Server>(std::move(options));
   if (Status served = server_->start([this](http::Request& request) { return host_->handle(request); }); !served) {

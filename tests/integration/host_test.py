@@ -97,7 +97,7 @@ class Ends(Folder):
     def test_usr1_opens_the_log_again_and_hup_changes_the_level(self):
         with SmartProxy(self.folder, "http://127.0.0.1:1") as proxy:
             log = self.folder / "program.log"
-            self.assertIn("Smart proxy has launched on 1 socket(s), waiting for requests", log.read_text())
+            proxy.wait_for_log("Smart proxy has launched on 1 socket(s), waiting for requests")
             log.rename(self.folder / "old.log")
             proxy.signal(signal.SIGUSR1)
             wait_until(log.exists, "the new log file")
