@@ -35,6 +35,7 @@ function(dynflow_shared_library target)
       "LINKER:--whole-archive,$<TARGET_FILE:dynflow_${module}>,--no-whole-archive")
     set_property(TARGET ${target} APPEND PROPERTY LINK_DEPENDS "$<TARGET_FILE:dynflow_${module}>")
   endforeach()
+  target_link_options(${target} PRIVATE LINKER:-z,defs LINKER:-z,now)
   target_link_libraries(${target} PUBLIC ${ARG_LIBRARIES} PRIVATE ${ARG_PRIVATE_LIBRARIES})
 endfunction()
 
