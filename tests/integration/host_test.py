@@ -102,7 +102,7 @@ class Ends(Folder):
             proxy.signal(signal.SIGUSR1)
             wait_until(log.exists, "the new log file")
             settings = proxy.config / "settings.yml"
-            settings.write_text(settings.read_text().replace(":DEBUG", ":ERROR"))
+            settings.write_text(settings.read_text().replace("DEBUG", "ERROR"))
             proxy.reload()
             wait_until(lambda: not self._logs_requests(proxy, log), "the level to change")
             self.assertTrue(proxy.is_running())
