@@ -64,7 +64,7 @@ class Connection::Session : public std::enable_shared_from_this<Connection::Sess
   void looked_up(Lookup lookup);
   void connect_next();
   void tcp_failed(int error);
-  void begin_handshake(Fd socket);
+  void begin_handshake();
   void on_io();
   void step();
   void handshake_failed();
@@ -108,7 +108,7 @@ class Connection::Session : public std::enable_shared_from_this<Connection::Sess
   std::vector<Address> addresses_;
   std::size_t next_address_ = 0;
   std::string last_tcp_error_;
-  Fd socket_;  // until libssh has it
+  Fd socket_;  // libssh uses it and leaves it to us
   SessionPtr session_;
   ssh_counter_struct counter_{};
 
@@ -205,7 +205,7 @@ void Connection::Session::looked_up(Lookup lookup) {
 
 void Connection::Session::connect_next() {
   if (addresses_.empty()) {  // ssh_config's ProxyCommand
-    begin_handshake(Fd());
+    begin_handshake();
     return;
   }
   const Address& address = addresses_[next_address_];
@@ -261,7 +261,7 @@ void Connection::Session::retry_or_fail(std::string text) {
   arm(kFirstRetry * (1 << attempt), [this] { connect_next(); });
 }
 
-void Connection::Session::begin_handshake(Fd socket) {
+void Connection::Session::begin_handshake() {
   if (session_ == nullptr) {
     Result<ConfiguredSession> configured =
         configure_session(options_.host, options_.port, options_.user, options_.strict_known_hosts);
@@ -271,8 +271,8 @@ void Connection::Session::begin_handshake(Fd socket) {
     }
     session_ = std::move(configured->session);
   }
-  if (socket) {
-    socket_t fd = socket.release();  // libssh closes it
+  if (socket_) {
+    socket_t fd = socket_.get();
     ssh_options_set(session_.get(), SSH_OPTIONS_FD, &fd);
   }
   ssh_set_blocking(session_.get(), 0);
@@ -295,7 +295,7 @@ void Connection::Session::on_io() {
     return;
   }
   loop_.unwatch(std::exchange(watch_, 0));
-  begin_handshake(std::move(socket_));
+  begin_handshake();
 }
 
 void Connection::Session::step() {

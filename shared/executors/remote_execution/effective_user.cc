@@ -107,6 +107,12 @@ std::size_t PromptFilter::prompt_end(std::string_view text) const {
   return std::string_view::npos;
 }
 
+// sudo's prompt is ours and comes first; the others may stand anywhere in the first line.
+bool PromptFilter::may_become_prompt() const {
+  if (user_.method == UserMethod::kSudo) return kSudoPrompt.starts_with(held_);
+  return held_.find('\n') == std::string::npos && held_.size() < kMaxHeld;
+}
+
 PromptFilter::Step PromptFilter::feed(std::string_view bytes) {
   Step step;
   if (!is_open_ && !skips_newline_) {
@@ -149,7 +155,7 @@ PromptFilter::Step PromptFilter::feed(std::string_view bytes) {
         held_.erase(0, line + 1);
       }
       if (held_.size() < kMaxHeld) return step;
-    } else if (held_.find('\n') == std::string::npos && held_.size() < kMaxHeld) {
+    } else if (may_become_prompt()) {
       return step;
     }
     if (!is_trial_) is_open_ = false;

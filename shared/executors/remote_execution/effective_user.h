@@ -65,6 +65,7 @@ class PromptFilter {
 
  private:
   std::size_t prompt_end(std::string_view text) const;
+  bool may_become_prompt() const;
 
   const EffectiveUser& user_;
   Masker masker_;

@@ -66,7 +66,7 @@ tree() {
         for (x in parent)
           if (!(x in found) && !(x in above) && ((parent[x] in found) || parent[x] == w)) { found[x] = 1; more = 1 }
       } while (more)
-      for (x in found) if (parent[x] != w) print x
+      for (x in found) if (parent[x] != w) printf "%s ", x
     }'
 }
 send() {
@@ -155,10 +155,11 @@ std::string wrapper_text(const RemoteDirectory& directory, const WrapperOptions&
   // The output may hold what the script must not show twice or changed: no echo, no carriage returns, no signals from input bytes.
   text += "stty -echo -onlcr -isig -ixon 2>/dev/null\n";
   // Handled and not ignored, so that the script gets the default; this shell outlives the script to hand on its status.
-  text += "trap : HUP TERM INT QUIT\n";
+  text += "trap : TERM INT QUIT\n";
   text += "echo $$ > \"$d/pid\"\n";
   const std::string remove = options.removes_directory ? "rm -rf \"$d\"\n" : "";
   if (options.changes_user) {
+    text += fmt::format("trap '{}exit 129' HUP\n", options.removes_directory ? "rm -rf \"$d\"; " : "");
     text += options.run_command;
     text += "\ncode=$?\n";
     text += fmt::format("if test $code -ne 0; then\n{}printf '%s user %s\\n' {} $code\nexit 1\nfi\n", remove,
@@ -166,10 +167,15 @@ std::string wrapper_text(const RemoteDirectory& directory, const WrapperOptions&
     text += "mv -f \"$d/script.job\" \"$d/script\"\n";
     text += fmt::format("printf '%s user 0\\n' {}\n", shell_quote(directory.marker()));
   }
+  // A terminal that is hung up ends this shell, which leads the session: only then does the kernel tell the script. So the
+  // subshell cleans up in that case; it knows by the terminal that is one no more.
+  text += "trap - HUP\ntty=; test -t 0 && tty=1\n";
+  const std::string_view remove_after_hangup =
+      options.removes_directory ? "test -n \"$tty\" && { test -t 0 || rm -rf \"$d\"; }\n" : "";
   text += fmt::format(
-      "(\ntrap : HUP TERM INT QUIT\n{}\necho $? > \"$d/exit_code\"\n) 2>&1 | (trap '' HUP TERM INT QUIT; exec tee "
+      "(\ntrap : HUP TERM INT QUIT\n{}\necho $? > \"$d/exit_code\"\n{}) 2>&1 | (trap '' HUP TERM INT QUIT; exec tee "
       "\"$d/output\")\n",
-      options.run_command);
+      options.run_command, remove_after_hangup);
   text += "code=$(cat \"$d/exit_code\" 2>/dev/null)\n";
   text += remove;
   text += "exit ${code:-1}\n";
