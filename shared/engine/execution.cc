@@ -287,6 +287,7 @@ void Execution::recover_states() {
   if (before != PlanState::kRunning) {
     enter(PlanState::kStopped);  // its planning never ended
   } else if (strategy == RescueStrategy::kFail) {
+    fail_suspended();
     enter(PlanState::kStopped);
   } else if (strategy == RescueStrategy::kSkip && (!has_failed || skip_failed_steps())) {
     // Stopped working when its world did, and is resumed now.
@@ -297,6 +298,18 @@ void Execution::recover_states() {
   }
   log::info({.task_id = plan_.id}, "took up an execution plan left {}: now {}", persistence::to_string(before),
             persistence::to_string(plan_.state));
+}
+
+// Nobody will wake them any more, and nobody shall think that they still wait.
+void Execution::fail_suspended() {
+  change([&](PlanRecord& plan) {
+    for (StepRecord& suspended : plan.steps) {
+      if (suspended.state != StepState::kSuspended) continue;
+      suspended.state = StepState::kError;
+      suspended.error = StepError{"StandardError", "Abnormal termination (previous state: suspended)", {}};
+      pending_.steps.push_back(suspended.id);
+    }
+  });
 }
 
 std::optional<PlanRecord> Execution::image() const {

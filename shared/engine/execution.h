@@ -103,6 +103,7 @@ class Execution : public std::enable_shared_from_this<Execution> {
   void enter(PlanState state, bool adds_history = true);
   void fail_unreadable(const std::string& text);
   void recover_states();
+  void fail_suspended();
 
   // execution_steps.cc: one step.
   void execute(WorkItem item);

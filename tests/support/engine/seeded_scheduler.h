@@ -36,9 +36,13 @@ class SeededScheduler final : public Scheduler {
     timers.swap(timers_);
   }
 
+  // From now on the clock jumps to the next timer when nothing is ready, so that whoever waits for a retry gets it.
+  void let_time_pass() { lets_time_pass_ = true; }
+
   bool is_driven_by_waiters() const override { return true; }
   bool run_one() override {
     std::function<void()> task;
+    if (lets_time_pass_ && !has_ready() && next_timer_in() > Duration::zero()) clock_.advance(next_timer_in());
     {
       const std::lock_guard lock(mutex_);
       while (!timers_.empty() && timers_.begin()->first <= clock_.instant()) {
@@ -73,6 +77,10 @@ class SeededScheduler final : public Scheduler {
   }
 
  private:
+  bool has_ready() const {
+    const std::lock_guard lock(mutex_);
+    return !tasks_.empty();
+  }
   // Negative: there is none.
   Duration next_timer_in() const {
     const std::lock_guard lock(mutex_);
@@ -86,6 +94,7 @@ class SeededScheduler final : public Scheduler {
   std::vector<std::function<void()>> tasks_;
   std::multimap<Instant, std::function<void()>> timers_;
   bool is_stopped_ = false;
+  bool lets_time_pass_ = false;
 };
 
 }  // namespace dynflow::engine

@@ -1,0 +1,216 @@
+// What a world makes of the plans that an earlier one left in the store.
+
+#include "tests/unit/shared/engine/fixture.h"
+
+namespace dynflow::engine {
+namespace {
+
+using Names = std::vector<std::string>;
+
+// Suspends until "end"; its runs and events are counted in `seen`.
+Script listener(std::string name, Names& seen) {
+  return {.name = std::move(name),
+          .run =
+              [&seen](Running& r, const Event* event) {
+                seen.push_back(event ? event->name : "start");
+                if (!event || event->name != "end") r.suspend();
+              },
+          .takes_events = true,
+          .is_cancellable = true};
+}
+
+const std::string kLost = "Abnormal termination (previous state: running)";
+
+TEST_CASE("a step that was running is an error, and its rescue strategy decides", "[recovery]") {
+  struct Row {
+    RescueStrategy strategy;
+    bool auto_rescue;
+    std::string expected;
+    Names history;
+    int runs_after;
+  };
+  const Names start{"start execution", "terminate execution"};
+  const std::vector<Row> table = {
+      {RescueStrategy::kPause, true, "paused/error", {"start execution", "terminate execution"}, 0},
+      {RescueStrategy::kPause, false, "paused/error", {"start execution", "terminate execution"}, 0},
+      {RescueStrategy::kSkip, false, "paused/error", {"start execution", "terminate execution"}, 0},
+      {RescueStrategy::kFail, true, "stopped/error",
+       {"start execution", "terminate execution", "finish execution"}, 0},
+      {RescueStrategy::kSkip, true, "stopped/warning",
+       {"start execution", "terminate execution", "start execution", "finish execution"}, 0},
+  };
+  for (const Row& row : table) {
+    Engine engine;
+    int runs = 0;
+    engine.add({.name = "Work", .run = [&](Running&, const Event*) { ++runs; }, .strategy = row.strategy});
+    const std::string id = engine.trigger("Work");
+    // Until it is durable that the step runs, and before it has begun.
+    while (engine.store.committed().size() < 2) REQUIRE(engine.scheduler->run_one());
+    engine.crash();
+    REQUIRE(engine.store.plans().at(id).steps[1].state == StepState::kRunning);
+    const int before = runs;
+
+    engine.auto_rescue = row.auto_rescue;
+    engine.start();
+    const PlanRecord plan = engine.settle(id);
+    CHECK(shown(plan) == row.expected);
+    CHECK(history_of(plan) == row.history);
+    CHECK(step_of(plan, 2).error->message == kLost);
+    CHECK(step_of(plan, 2).error->exception_class == "StandardError");
+    CHECK(runs == before);
+    CHECK(engine.world->active_plans() == 0);
+    CHECK(shown(engine.store.plans().at(id)) == row.expected);
+  }
+}
+
+TEST_CASE("a suspended step is run again with no event, then gets the events that waited", "[recovery]") {
+  Engine engine;
+  Names seen;
+  engine.add(listener("Listen", seen));
+  const std::string id = engine.run("Listen").id;
+  const std::string first_world = engine.world->id();
+  // Acknowledged, and its step not yet run.
+  CHECK(engine.world->cancel(id).value() == 1);
+  engine.store.fail_next(100, Code::kClosed);
+  engine.crash();
+  engine.store.fail_next(0);
+  REQUIRE(engine.store.events().size() == 1);
+  seen.clear();
+  engine.start();
+  const PlanRecord plan = engine.settle(id);
+  CHECK(seen == Names{"start", std::string(kCancel)});
+  CHECK(history_of(plan) == Names{"start execution", "terminate execution", "start execution"});
+  CHECK(plan.history[1].world_id == first_world);
+  CHECK(plan.history[2].world_id == engine.world->id());
+  CHECK(shown(plan) == "running/pending");
+  CHECK(engine.store.events().empty());
+  engine.world->send(id, 2, {"end", {}});
+  CHECK(shown(engine.settle(id)) == "stopped/success");
+}
+
+TEST_CASE("a plan with a lost and a suspended step pauses; resumed, both run again", "[recovery]") {
+  Engine engine;
+  Names seen;
+  engine.add(listener("Listen", seen));
+  engine.add({.name = "Work", .run = [&](Running&, const Event*) { seen.push_back("work"); }});
+  engine.add({.name = "Both", .plan = [](Planning& p, Json) { p.plan_action("Listen", {}), p.plan_action("Work", {}); }});
+  const std::string id = engine.run("Both").id;
+  engine.crash();
+  PlanRecord& stored = engine.store.plans().at(id);
+  stored.steps[4].state = StepState::kRunning;
+  engine.start();
+  const PlanRecord paused = engine.settle(id);
+  CHECK(shown(paused) == "paused/error");
+  CHECK(step_of(paused, 3).state == StepState::kSuspended);
+  seen.clear();
+  REQUIRE(engine.world->resume(id).ok());
+  engine.settle(id);
+  std::sort(seen.begin(), seen.end());
+  CHECK(seen == Names{"start", "work"});
+  engine.world->send(id, 3, {"end", {}});
+  CHECK(shown(engine.settle(id)) == "stopped/success");
+}
+
+TEST_CASE("planned plans are started, paused ones left, stopped ones not looked at", "[recovery]") {
+  Engine engine;
+  engine.add({.name = "Good", .run = [](Running&, const Event*) {}});
+  engine.add({.name = "Bad", .run = [](Running&, const Event*) { throw std::runtime_error("no"); }});
+  const std::string stopped = engine.run("Good").id;
+  const std::string paused = engine.run("Bad").id;
+  const std::string planned = engine.trigger("Good");
+  engine.crash();
+  REQUIRE(engine.store.plans().at(planned).state == PlanState::kPlanned);
+  engine.start();
+  CHECK(shown(engine.settle(planned)) == "stopped/success");
+  CHECK(history_of(engine.settle(planned)) == Names{"start execution", "finish execution"});
+  CHECK(shown(engine.settle(paused)) == "paused/error");
+  CHECK(history_of(engine.settle(stopped)) == Names{"start execution", "finish execution"});
+}
+
+TEST_CASE("half-planned plans end, a lost finalize step is an error", "[recovery]") {
+  Engine engine;
+  engine.add({.name = "Good", .run = [](Running&, const Event*) {}, .finalize = [](Finalizing&) {}});
+  const std::string id = engine.run("Good").id;
+  engine.crash();
+  PlanRecord half = engine.store.plans().at(id);
+  half.id = "half";
+  half.state = PlanState::kPlanning;
+  half.steps[0].state = StepState::kRunning;
+  half.history.clear();
+  engine.store.plans()["half"] = half;
+  PlanRecord& finalizing = engine.store.plans().at(id);
+  finalizing.state = PlanState::kRunning;
+  finalizing.steps[2].state = StepState::kRunning;
+  engine.start();
+  CHECK(shown(engine.settle("half")) == "stopped/error");
+  const PlanRecord paused = engine.settle(id);
+  CHECK(shown(paused) == "paused/error");
+  REQUIRE(engine.world->resume(id).ok());
+  CHECK(shown(engine.settle(id)) == "stopped/success");
+}
+
+TEST_CASE("a stored plan of an unknown class, and one with a broken flow, end with an error", "[recovery]") {
+  Engine engine;
+  Names seen;
+  engine.add(listener("Listen", seen));
+  const std::string id = engine.run("Listen").id;
+  const std::string broken = engine.run("Listen").id;
+  const std::string stranger = engine.run("Listen").id;
+  engine.crash();
+  for (auto& action : engine.store.plans().at(id).actions) action.action_class = "Gone";
+  engine.store.plans().at(broken).run_flow = "[\"X\"]";
+  engine.store.plans().at(stranger).run_flow = "77";
+  engine.start();
+  const PlanRecord plan = engine.settle(id);
+  CHECK(shown(plan) == "paused/error");
+  CHECK(step_of(plan, 2).error->message == "The action class 'Gone' is not known here");
+  CHECK(shown(engine.settle(broken)) == "stopped/error");
+  CHECK(shown(engine.settle(stranger)) == "stopped/error");
+  CHECK(status_document(*engine.world, id).ok());
+}
+
+TEST_CASE("a world that stops begins nothing new and says where everything stands", "[recovery]") {
+  Engine engine;
+  Names seen;
+  engine.add(listener("Listen", seen));
+  int runs = 0;
+  engine.add({.name = "Work", .run = [&](Running&, const Event*) { ++runs; }});
+  const std::string suspended = engine.run("Listen").id;
+  const std::string announced = engine.trigger("Work");
+  for (bool is_announced = false; !is_announced;) {
+    REQUIRE(engine.scheduler->run_one());
+    is_announced = engine.store.plans().at(announced).steps[1].state == StepState::kRunning;
+  }
+  const std::string fresh = engine.trigger("Work");
+  const int before = runs;
+  engine.world->stop(Deadline::after(std::chrono::seconds(10)));
+  CHECK(engine.store.plans().at(suspended).steps[1].state == StepState::kSuspended);
+  if (runs == before) CHECK(engine.store.plans().at(announced).steps[1].state == StepState::kPending);
+  CHECK(engine.store.plans().at(fresh).state != PlanState::kStopped);
+  engine.crash();
+  engine.start();
+  CHECK(shown(engine.settle(announced)) == "stopped/success");
+  CHECK(shown(engine.settle(fresh)) == "stopped/success");
+  CHECK(shown(engine.settle(suspended)) == "running/pending");
+  CHECK(runs == 2);
+}
+
+TEST_CASE("events of plans that have ended are swept away", "[recovery]") {
+  Engine engine;
+  Names seen;
+  engine.add(listener("Listen", seen));
+  const std::string id = engine.run("Listen").id;
+  engine.world->send(id, 2, {"end", {}});
+  engine.settle(id);
+  persistence::WriteBatch batch;
+  batch.add(persistence::WriteBatch::PutEvent{{"late", id, 2, "late", "null", engine.clock.now()}});
+  engine.store.submit(std::move(batch), persistence::Durability::kFull, [](Status) {});
+  engine.scheduler->run_ready();
+  engine.crash();
+  REQUIRE(engine.store.events().size() == 1);
+  engine.start();
+  CHECK(engine.store.events().empty());
+}
+
+}  // namespace
+}  // namespace dynflow::engine

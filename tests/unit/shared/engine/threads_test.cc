@@ -1,0 +1,169 @@
+// The engine on real threads over the real store in memory.
+
+#include <atomic>
+#include <chrono>
+#include <cstdio>
+#include <ctime>
+#include <thread>
+
+#include "shared/persistence/sqlite/sqlite_store.h"
+#include "tests/unit/shared/engine/fixture.h"
+
+namespace dynflow::engine {
+namespace {
+
+class ThreadedWorld {
+ public:
+  explicit ThreadedWorld(std::string database = {}) {
+    persistence::StoreOptions store_options;
+    store_options.database = std::move(database);
+    auto opened = persistence::open_sqlite_store(store_options);
+    REQUIRE(opened.ok());
+    store = std::move(*opened);
+    REQUIRE(store->start().ok());
+  }
+  ~ThreadedWorld() {
+    world.reset();
+    scheduler->stop();
+    store->stop();
+  }
+  void start() {
+    WorldOptions options;
+    options.store = store.get();
+    options.registry = &registry;
+    options.scheduler = scheduler.get();
+    world = std::make_unique<World>(options);
+    REQUIRE(world->start().ok());
+  }
+  void wait_until_idle() {
+    const Deadline deadline = Deadline::after(std::chrono::minutes(2));
+    while (world->active_plans() > 0 && !deadline.has_passed()) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    REQUIRE(world->active_plans() == 0);
+  }
+
+  ActionRegistry registry;
+  std::unique_ptr<persistence::Store> store;
+  std::unique_ptr<Scheduler> scheduler = make_thread_scheduler(2);
+  std::unique_ptr<World> world;
+};
+
+std::vector<PlanRequest> requests(std::string name, int count) {
+  std::vector<PlanRequest> list(static_cast<std::size_t>(count));
+  for (PlanRequest& request : list) request.action_class = name;
+  return list;
+}
+
+TEST_CASE("many plans at once come to their ends", "[threads]") {
+  ThreadedWorld threaded;
+  std::atomic<int> runs{0};
+  REQUIRE(threaded.registry.add(to_class({.name = "Count", .run = [&](Running&, const Event*) { ++runs; }})).ok());
+  threaded.start();
+  std::vector<std::thread> clients;
+  for (int i = 0; i < 4; ++i) {
+    clients.emplace_back([&] {
+      for (int j = 0; j < 5; ++j) {
+        while (!threaded.world->trigger(requests("Count", 500)).ok()) std::this_thread::yield();
+      }
+    });
+  }
+  for (std::thread& client : clients) client.join();
+  threaded.wait_until_idle();
+  CHECK(runs == 10'000);
+  CHECK(threaded.store->count_plans(PlanState::kStopped).value() == 10'000);
+}
+
+TEST_CASE("events, cancels, output and reads from many threads", "[threads]") {
+  ThreadedWorld threaded;
+  REQUIRE(threaded.registry
+              .add(to_class({.name = "Listen",
+                             .run =
+                                 [](Running& r, const Event* event) {
+                                   r.output()["result"] = Json::array();
+                                   r.output()["count"] = json::get_int(r.output(), "count", 0) + 1;
+                                   if (!event || event->name != kCancel) r.suspend();
+                                 },
+                             .takes_events = true,
+                             .is_cancellable = true}))
+              .ok());
+  threaded.start();
+  const auto planned = threaded.world->trigger(requests("Listen", 20));
+  REQUIRE(planned.ok());
+  std::vector<std::thread> senders;
+  for (int i = 0; i < 3; ++i) {
+    senders.emplace_back([&] {
+      for (int round = 0; round < 50; ++round) {
+        for (const Planned& plan : *planned) {
+          threaded.world->send(plan.plan_id, 2, {"nudge", {}});
+          threaded.world->append_output(plan.plan_id, 1, {{0, "stdout", "line\n", system_clock().now(), {}}});
+          if (round % 10 == 0) (void)status_document(*threaded.world, plan.plan_id);
+        }
+      }
+    });
+  }
+  for (std::thread& sender : senders) sender.join();
+  for (const Planned& plan : *planned) {
+    Result<int> sent = 0;
+    // A step that is announced and has not begun takes the cancel too; one of a plan that has not started does not exist yet.
+    while (sent.ok() && *sent == 0) sent = threaded.world->cancel(plan.plan_id);
+    CHECK(sent.ok());
+  }
+  threaded.wait_until_idle();
+  for (const Planned& plan : *planned) {
+    CHECK(shown(threaded.world->find_plan(plan.plan_id).value()) == "stopped/success");
+    CHECK(threaded.store->load_chunks(plan.plan_id, 1).value().size() == 150);
+  }
+}
+
+TEST_CASE("a world ends while its plans are at work", "[threads]") {
+  ThreadedWorld threaded;
+  REQUIRE(threaded.registry.add(to_class({.name = "Count", .run = [](Running&, const Event*) {}})).ok());
+  threaded.start();
+  REQUIRE(threaded.world->trigger(requests("Count", 2000)).ok());
+  threaded.world->stop(Deadline::after(std::chrono::seconds(30)));
+  threaded.world.reset();
+  threaded.start();
+  threaded.wait_until_idle();
+  CHECK(threaded.store->count_plans(PlanState::kStopped).value() == 2000);
+  for (const auto state : {PlanState::kPaused, PlanState::kRunning}) CHECK(threaded.store->count_plans(state).value() == 0);
+}
+
+// engine_test "[.bench]": plans of two steps, as a no-op task with its callback has them.
+TEST_CASE("no-op plans in a second", "[.bench]") {
+  const std::string file = "/tmp/dynflow-engine-bench-" + random_hex(8);
+  for (const std::string& database : {std::string(), file}) {
+    ThreadedWorld threaded(database);
+    const auto add = [&](std::string name, bool is_pure) {
+      REQUIRE(threaded.registry
+                  .add(to_class({.name = name, .run = [](Running& r, const Event*) { r.output()["a"] = 1; }, .is_pure = is_pure}))
+                  .ok());
+    };
+    add("Pure", true);
+    add("Outside", false);
+    for (const char* first : {"Pure", "Outside"}) {
+      const std::string name = std::string("Plan") + first;
+      REQUIRE(threaded.registry
+                  .add(to_class({.name = name, .plan = [first](Planning& p, Json) {
+                                   p.sequence([&] { p.plan_action(first, {{"x", 1}}), p.plan_action("Pure", {{"y", 2}}); });
+                                 }}))
+                  .ok());
+    }
+    threaded.start();
+    for (const char* name : {"PlanPure", "PlanOutside"}) {
+      constexpr int kPlans = 20'000;
+      const auto began = std::chrono::steady_clock::now();
+      const std::clock_t cpu = std::clock();
+      for (int i = 0; i < kPlans / 100; ++i) {
+        while (!threaded.world->trigger(requests(name, 100)).ok()) std::this_thread::yield();
+      }
+      threaded.wait_until_idle();
+      const double took = to_seconds(std::chrono::steady_clock::now() - began);
+      const double cpu_us = 1e6 * static_cast<double>(std::clock() - cpu) / CLOCKS_PER_SEC / kPlans;
+      std::printf("%-6s %-11s %8.1f us CPU a plan %8.0f plans/s\n", database.empty() ? "memory" : "file", name, cpu_us,
+                  kPlans / took);
+    }
+  }
+  for (const char* suffix : {"", "-wal", "-shm", ".lock"}) std::remove((file + suffix).c_str());
+}
+
+}  // namespace
+}  // namespace dynflow::engine
