@@ -98,8 +98,10 @@ Response Api::handle(Request& request, std::string_view path, const Authorize& a
   const bool takes_password = method == &Api::update || method == &Api::done;
   if (takes_password && request.headers.has("Authorization")) {
     if (!has_password(request, match->params.get("id"))) {
-      log::warn({.request_id = request.request_id}, "wrong password for task {} from {}", match->params.get("id"),
-                request.peer.address);
+      if (const auto held_back = refusals_.admit()) {
+        log::warn({.request_id = request.request_id}, "wrong password for task {} from {}{}", match->params.get("id"),
+                  request.peer.address, log::held_back_note(*held_back));
+      }
       return error_answer(403, "Invalid username or password supplied");
     }
   } else if (auto refusal = authorize(request)) {
@@ -235,8 +237,10 @@ Response Api::external_event(Request& request, const Params& params, bool ends_t
   // Hosts are told nothing about tasks that are gone, or that do not wait: as upstream, and they could do nothing about it.
   const bool is_lost = !sent && (sent.error().code() == Code::kNotFound || sent.error().code() == Code::kConflict);
   if (is_lost) {
-    log::info({.request_id = request.request_id, .task_id = id}, "report from {} was not used: {}", request.peer.address,
-              sent.error().message());
+    if (const auto held_back = unused_reports_.admit()) {
+      log::info({.request_id = request.request_id, .task_id = id}, "report from {} was not used: {}{}", request.peer.address,
+                sent.error().message(), log::held_back_note(*held_back));
+    }
   } else if (!sent) {
     return error_answer(sent.error());
   }

@@ -7,10 +7,12 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "shared/api/refresh.h"
 #include "shared/engine/world.h"
@@ -19,6 +21,7 @@
 #include "shared/json/json_fwd.h"
 #include "shared/launcher/launcher.h"
 #include "shared/launcher/one_time_passwords.h"
+#include "shared/log/rate_limit.h"
 
 namespace dynflow::api {
 
@@ -66,6 +69,8 @@ class Api {
   Refresher refresher_;
   http::Router router_;
   std::vector<Method> methods_;  // by the router's number
+  log::RateLimit refusals_{10, std::chrono::minutes(1)};
+  log::RateLimit unused_reports_{10, std::chrono::minutes(1)};
   std::atomic<bool> launches_{true};
 };
 
