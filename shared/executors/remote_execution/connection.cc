@@ -6,6 +6,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -28,6 +29,12 @@ constexpr std::uint64_t kReadSize = 4096;
 // Output handed out at least every so many reads, so that one talkative host does not keep the loop.
 constexpr int kReadsPerTurn = 64;
 constexpr Duration kFirstRetry = std::chrono::milliseconds(200);
+
+// Sockets have numbers of their own, not used again while the socket is there.
+std::uint64_t inode_of(int fd) {
+  struct stat info {};
+  return ::fstat(fd, &info) == 0 ? info.st_ino : 0;
+}
 
 }  // namespace
 
@@ -108,7 +115,8 @@ class Connection::Session : public std::enable_shared_from_this<Connection::Sess
   std::vector<Address> addresses_;
   std::size_t next_address_ = 0;
   std::string last_tcp_error_;
-  Fd socket_;  // libssh uses it and leaves it to us
+  Fd socket_;
+  std::uint64_t socket_inode_ = 0;  // tells whether the descriptor is still that socket
   SessionPtr session_;
   ssh_counter_struct counter_{};
 
@@ -217,6 +225,7 @@ void Connection::Session::connect_next() {
     tcp_failed(errno);
     return;
   }
+  socket_inode_ = inode_of(socket_.get());
   const int on = 1;
   ::setsockopt(socket_.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
   if (::connect(socket_.get(), reinterpret_cast<const sockaddr*>(&address.storage), address.size) != 0 &&
@@ -541,6 +550,8 @@ void Connection::Session::drop_session() {
     if (ssh_is_connected(session_.get())) ssh_disconnect(session_.get());
     session_.reset();
   }
+  // libssh closes the socket when the other side did, and leaves it open otherwise.
+  if (socket_ && inode_of(socket_.get()) != socket_inode_) static_cast<void>(socket_.release());
   socket_.reset();
 }
 
