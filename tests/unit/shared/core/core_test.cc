@@ -1,0 +1,138 @@
+#include "shared/core/core.h"
+
+#include <catch2/catch.hpp>
+
+#include <filesystem>
+#include <fstream>
+
+#include "shared/base/ids.h"
+#include "shared/core/cleaner.h"
+#include "shared/core/plugin_settings.h"
+#include "tests/support/engine/live_world.h"
+
+using namespace dynflow;
+using namespace dynflow::core;
+using test::parsed;
+
+namespace {
+
+struct Folder {
+  Folder() : path(std::filesystem::temp_directory_path() / ("core-test-" + random_hex(8))) {
+    std::filesystem::create_directories(path);
+  }
+  ~Folder() { std::filesystem::remove_all(path); }
+  void write(const std::string& name, const std::string& text) const {
+    std::filesystem::create_directories((path / name).parent_path());
+    std::ofstream(path / name) << text;
+  }
+  const std::filesystem::path path;
+};
+
+http::Response ask(Core& core, std::string method, const std::string& path, std::string body = {}) {
+  http::Request request;
+  request.method = std::move(method);
+  request.target = request.path = path;
+  request.headers.add("Host", "proxy:9090");
+  request.request_id = "request-1";
+  request.body = http::body_of(std::move(body));
+  return core.handle(request, path, [](const http::Request&) { return nullptr; });
+}
+
+const std::string kEmptyBatch = R"({"operation":"single","input":{"action_class":"Proxy::Dynflow::Action::Batch","action_input":{}}})";
+
+}  // namespace
+
+TEST_CASE("a core answers between start and stop only") {
+  const auto core = make_core({});
+  CHECK(ask(*core, "GET", "/tasks/count").status == 503);
+  REQUIRE(core->start().ok());
+  REQUIRE(core->start().ok());
+  CHECK(ask(*core, "GET", "/tasks/count").body == R"({"count":0,"state":"all"})");
+  CHECK(core->operations() == std::vector<std::string>{"single"});
+  CHECK(core->features().empty());
+  CHECK(ask(*core, "POST", "/tasks/launch", kEmptyBatch).status == 200);
+  core->stop(Deadline::after(std::chrono::seconds(5)));
+  core->stop(Deadline::after(std::chrono::seconds(5)));
+  const auto refused = ask(*core, "GET", "/tasks/count");
+  CHECK(refused.status == 503);
+  CHECK_FALSE(json::get_string(parsed(refused.body), "error").empty());
+  CHECK(core->start().error().code() == Code::kClosed);
+}
+
+TEST_CASE("tasks of a file are there after a restart") {
+  const Folder folder;
+  CoreOptions options;
+  options.database = (folder.path / "dynflow.sqlite").string();
+  std::string id;
+  {
+    const auto core = make_core(options);
+    REQUIRE(core->start().ok());
+    id = json::get_string(parsed(ask(*core, "POST", "/tasks/launch", kEmptyBatch).body), "task_id");
+    core->stop(Deadline::after(std::chrono::seconds(5)));
+  }
+  const auto core = make_core(options);
+  REQUIRE(core->start().ok());
+  CHECK(json::get_string(parsed(ask(*core, "GET", "/tasks/" + id + "/status").body), "id") == id);
+}
+
+TEST_CASE("a core that cannot start says why, once") {
+  CoreOptions options;
+  SECTION("database") { options.database = "/proc/no/such/place.sqlite"; }
+  SECTION("foreman_url") { options.foreman.url = "foreman.example.com"; }
+  const auto core = make_core(options);
+  const Status started = core->start();
+  REQUIRE_FALSE(started.ok());
+  CHECK(started.error().message().find('\n') == std::string::npos);
+  CHECK(ask(*core, "GET", "/tasks/count").status == 503);
+}
+
+TEST_CASE("plugins that are not installed are skipped") {
+  CoreOptions options;
+  options.plugin_directory = "/nonexistent";
+  options.plugins = {"foreman_remote_execution_core.so"};
+  const auto core = make_core(options);
+  REQUIRE(core->start().ok());
+  CHECK(ask(*core, "GET", "/tasks/operations").body == R"(["single"])");
+}
+
+TEST_CASE("the C entry gives a core for its own version only") {
+  const CoreOptions options;
+  CHECK(dynflow_core_v1(kFaceVersion + 1, &options) == nullptr);
+  CHECK(dynflow_core_v1(kFaceVersion, nullptr) == nullptr);
+  const std::unique_ptr<Core> core(dynflow_core_v1(kFaceVersion, &options));
+  CHECK(core != nullptr);
+}
+
+TEST_CASE("settings of plugins come from all folders, later ones win by key") {
+  const Folder folder;
+  folder.write("a/test.yml", ":x: 1\n:y: 1\n");
+  folder.write("b/test.yml", ":y: 2\n:z: 2\n");
+  folder.write("c/test.yml", "");
+  folder.write("d/test.yml", "- 1\n");
+  const auto merged = plugin_settings({folder.path / "a", folder.path / "b", folder.path / "c", folder.path / "e"}, "test");
+  REQUIRE(merged.ok());
+  REQUIRE(merged->root.members.size() == 3);
+  CHECK(merged->root.members[0].value.integer == 1);
+  CHECK(merged->root.members[1].value.integer == 2);
+  CHECK(merged->root.members[1].value.place().find("b/test.yml") != std::string::npos);
+  CHECK(plugin_settings({folder.path / "e"}, "test")->root.is_null());
+  const auto list = plugin_settings({folder.path / "d"}, "test");
+  REQUIRE_FALSE(list.ok());
+  CHECK(list.error().message().find("d/test.yml:1") != std::string::npos);
+  CHECK_FALSE(plugin_settings({folder.path / "a"}, "../a/test").ok());
+}
+
+TEST_CASE("the cleaner removes what ended long ago, and nothing else") {
+  test::LiveWorld live;
+  live.add("Test::Noop", [](engine::Running&, const engine::Event*) {});
+  auto planned = live.world().trigger({engine::PlanRequest{"old", "Test::Noop", Json::object(), {}, {}, 0, {}, {}}});
+  REQUIRE(planned.ok());
+  live.settled("old");
+  VirtualClock clock(system_clock().now());
+  Cleaner cleaner(*live.store, std::chrono::seconds(1800), clock);
+  cleaner.clean();
+  CHECK(live.stored_plans() == 1);
+  clock.advance(std::chrono::seconds(1900));
+  cleaner.clean();
+  CHECK(live.stored_plans() == 0);
+}
