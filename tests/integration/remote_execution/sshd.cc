@@ -134,7 +134,9 @@ void Sshd::start() {
              fmt::format("Port {1}\nListenAddress 127.0.0.1\nHostKey {0}/host\nPidFile none\nUsePAM no\nStrictModes no\n"
                          "PermitRootLogin yes\nPasswordAuthentication yes\nKbdInteractiveAuthentication no\n"
                          "AuthorizedKeysFile {0}/authorized_keys\nTrustedUserCAKeys {0}/id_ca.pub\n"
-                         "MaxStartups 1000\nMaxAuthTries 10\nLogLevel ERROR\nUseDNS no\n",
+                         "MaxStartups 1000\nMaxAuthTries 10\nLogLevel ERROR\nUseDNS no\n"
+                         // The start files of whoever runs the tests are none of our business.
+                         "SetEnv HOME={0}/home\n",
                          directory_, port_));
   if (::geteuid() == 0) ::mkdir("/run/sshd", 0755);
   pid_ = ::fork();
