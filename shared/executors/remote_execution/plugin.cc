@@ -8,6 +8,7 @@
 #include "shared/executors/remote_execution/run_script.h"
 #include "shared/executors/remote_execution/startup_checks.h"
 #include "shared/log/log.h"
+#include "shared/plugin/build_id.h"
 #include "shared/plugin/context.h"
 #include "shared/plugin/plugin_api.h"
 
@@ -55,7 +56,7 @@ int init(const dynflow_host_api* host, dynflow_text* error) {
   static std::string text;  // the receiver reads it after we returned
   try {
     if (host->abi != DYNFLOW_PLUGIN_ABI || host->cxx == nullptr ||
-        std::string_view(host->build_id.data, host->build_id.size) != DYNFLOW_BUILD_ID) {
+        std::string_view(host->build_id.data, host->build_id.size) != plugin::kBuildId) {
       text = "made for another build of the core";
     } else if (Status done = set_up(*static_cast<plugin::Context*>(host->cxx)); !done) {
       text = done.error().message();
@@ -74,7 +75,7 @@ void stop() {
 }
 
 constexpr dynflow_plugin_api kApi = {
-    DYNFLOW_PLUGIN_ABI, sizeof(dynflow_plugin_api), as_text(kName), as_text(kVersion), as_text(DYNFLOW_BUILD_ID), &init, &stop,
+    DYNFLOW_PLUGIN_ABI, sizeof(dynflow_plugin_api), as_text(kName), as_text(kVersion), as_text(plugin::kBuildId), &init, &stop,
 };
 
 }  // namespace
