@@ -25,6 +25,10 @@ constexpr std::array kSettings = {
     Setting{"cleanup_working_dirs", Type::kBool, "true", "Whether the files of a job are removed from the host.", Null::kRefused},
     Setting{"mode", Type::kWord, "ssh", "How scripts reach hosts; `ssh-async` is run as `ssh`.", Null::kRefused, "ssh|pull|pull-mqtt|ssh-async"},
     Setting{"async_ssh", Type::kBool, "false", "Older form of the mode `ssh-async`; has no effect."},
+    Setting{"ssh_connect_timeout", Type::kInt, "30", "Seconds that connecting and logging in may take, an attempt.", Null::kRefused, {}, check_positive},
+    Setting{"ssh_connect_retries", Type::kInt, "3", "How often a connection that is reset before the log-in is tried again.", Null::kRefused, {}, check_not_negative},
+    Setting{"kill_grace", Type::kInt, "10", "Seconds between the TERM and the KILL of a job that is cancelled or timed out.", Null::kRefused, {}, check_not_negative},
+    Setting{"effective_user_acl", Type::kWord, "prefer", "How another user may read the script: by ACL, by ACL or else by file modes, never by ACL.", Null::kRefused, "require|prefer|never"},
     Setting{"mqtt_broker", Type::kString, "", "Host of the MQTT broker; needed in mode `pull-mqtt`."},
     Setting{"mqtt_port", Type::kPort, "", "Its port; needed in mode `pull-mqtt`."},
     Setting{"mqtt_tls", Type::kBool, "", "Whether to use TLS to the broker; default: when certificate, key and CA are set."},
@@ -54,6 +58,10 @@ Result<RemoteExecutionSettings> remote_execution_settings(const Values& values) 
   out.runner_refresh_interval = std::chrono::seconds(values.find_int("runner_refresh_interval").value_or(1));
   out.ssh_log_level = values.get_string("ssh_log_level");
   out.cleanup_working_dirs = values.get_bool("cleanup_working_dirs");
+  out.ssh_connect_timeout = std::chrono::seconds(values.get_int("ssh_connect_timeout"));
+  out.ssh_connect_retries = static_cast<int>(values.get_int("ssh_connect_retries"));
+  out.kill_grace = std::chrono::seconds(values.get_int("kill_grace"));
+  out.effective_user_acl = values.get_string("effective_user_acl");
   out.mqtt_broker = values.find_string("mqtt_broker");
   if (const auto port = values.find_int("mqtt_port")) out.mqtt_port = static_cast<std::uint16_t>(*port);
   out.mqtt_tls = values.find_bool("mqtt_tls");

@@ -35,6 +35,10 @@ struct RemoteExecutionSettings {
   RemoteExecutionMode mode = RemoteExecutionMode::kSsh;
   // Old files ask for ssh-async (or :async_ssh: true), which is run as ssh; there is a warning.
   bool is_async_requested = false;
+  std::chrono::seconds ssh_connect_timeout{30};
+  int ssh_connect_retries = 3;
+  std::chrono::seconds kill_grace{10};
+  std::string effective_user_acl;  // require, prefer, never
   std::optional<std::string> mqtt_broker;  // there, with the port, in mode kPullMqtt
   std::optional<std::uint16_t> mqtt_port;
   std::optional<bool> mqtt_tls;                // nothing: when certificate, key and CA are known

@@ -59,6 +59,11 @@ std::optional<double> number(const Json& object, std::string_view key) {
   wrong("TypeError", fmt::format("{} has to be a number", key));
 }
 
+AclPolicy acl_policy(std::string_view word) {
+  if (word == "require") return AclPolicy::kRequire;
+  return word == "never" ? AclPolicy::kNever : AclPolicy::kPrefer;
+}
+
 Secret secret(const Json& secrets, std::string_view key) {
   return Secret(secrets.is_object() ? text(secrets, key) : std::string());
 }
@@ -87,6 +92,10 @@ JobInput read(const Json& input, const Json& secrets, const settings::RemoteExec
   job.connection.passphrase = secret(secrets, "key_passphrase");
   job.connection.key_file = expand_home(settings.ssh_identity_key_file);
   job.connection.forgets_host_key = flag(input, "first_execution", false);
+  job.connection.connect_timeout = settings.ssh_connect_timeout;
+  job.connection.retries = settings.ssh_connect_retries;
+  job.kill_grace = settings.kill_grace;
+  job.acl = acl_policy(settings.effective_user_acl);
   if (settings.ssh_ca_known_hosts_file) job.connection.strict_known_hosts = expand_home(*settings.ssh_ca_known_hosts_file);
 
   if (json::find(input, "script") == nullptr) wrong("KeyError", "key not found: \"script\"");

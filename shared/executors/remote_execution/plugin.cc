@@ -43,6 +43,10 @@ Status set_up(plugin::Context& context) {
   if (!simulation->has_value()) {
     if (Status checked = check_settings(*settings, context.log_level); !checked) return checked;
   }
+  if (settings->kerberos_auth) {
+    log::warn({}, "{}: kerberos_auth is not available in this version, passwords and keys are tried",
+              values->place("kerberos_auth"));
+  }
   executor() = std::make_unique<Executor>(std::move(*settings), std::move(*simulation));
   if (Status added = register_run_script(context.actions, context.dispatcher, *executor()); !added) return added;
   if (Status added = context.launchers.add("ssh", launcher::make_batch_launcher()); !added) return added;

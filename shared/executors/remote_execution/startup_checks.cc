@@ -52,19 +52,21 @@ Status check_files(const settings::RemoteExecutionSettings& settings) {
 }  // namespace
 
 Status check_settings(const settings::RemoteExecutionSettings& settings, const std::string& log_level) {
-  const bool is_ssh = settings.mode == settings::RemoteExecutionMode::kSsh;
-  if (is_ssh || settings.cockpit_integration) {
-    if (Status files = check_files(settings); !files) return files;
-    const auto wanted = rank(settings.ssh_log_level);
-    const auto hosting = rank(log_level);
-    if (wanted && hosting && *wanted < *hosting) {
-      return Error(Code::kInvalid, "ssh_log_level cannot be more verbose than regular log level");
-    }
+  // Better no feature than jobs that go another way than the administrator asked for.
+  if (settings.mode != settings::RemoteExecutionMode::kSsh) {
+    return Error(Code::kInvalid, "mode pull and pull-mqtt are not available in this version, use mode ssh");
   }
-  if (is_ssh) {
-    const std::string path = expand_home(settings.socket_working_dir);
-    if (path.size() > kLongestSocketPath) return Error(Code::kInvalid, fmt::format("Socket path {} is too long", path));
+  if (settings.ssh_transport == "openssh") {
+    return Error(Code::kInvalid, "ssh_transport openssh is not available in this version, use auto or libssh");
   }
+  if (Status files = check_files(settings); !files) return files;
+  const auto wanted = rank(settings.ssh_log_level);
+  const auto hosting = rank(log_level);
+  if (wanted && hosting && *wanted < *hosting) {
+    return Error(Code::kInvalid, "ssh_log_level cannot be more verbose than regular log level");
+  }
+  const std::string path = expand_home(settings.socket_working_dir);
+  if (path.size() > kLongestSocketPath) return Error(Code::kInvalid, fmt::format("Socket path {} is too long", path));
   return {};
 }
 
