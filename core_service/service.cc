@@ -40,6 +40,7 @@ core::CoreOptions core_options(const settings::CoreServiceSettings& settings) {
   options.database = settings.database;
   options.console_auth = settings.console_auth;
   options.cleaner_age = settings.execution_plan_cleaner_age;
+  options.runner_limits = settings.runner_limits;
   options.foreman = {settings.foreman_url, settings.foreman_ssl_ca.value_or(""), settings.foreman_ssl_cert.value_or(""),
                      settings.foreman_ssl_key.value_or("")};
   for (const std::string& folder : settings.directories) {

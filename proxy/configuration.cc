@@ -78,6 +78,7 @@ Result<DynflowOptions> dynflow_options(const Configuration& configuration, std::
   options.core.database = dynflow.database.value_or("");
   options.core.console_auth = dynflow.console_auth;
   options.core.cleaner_age = dynflow.execution_plan_cleaner_age;
+  options.core.runner_limits = dynflow.runner_limits;
   options.core.foreman = {global.foreman_url.value_or(""), global.foreman_ssl_ca.value_or(""),
                           global.foreman_ssl_cert.value_or(""), global.foreman_ssl_key.value_or("")};
   options.core.settings_directories = {global.settings_directory};

@@ -103,7 +103,9 @@ Status CoreImpl::make_parts() {
   world_.emplace(std::move(world));
   outbox_.emplace(*store_, *foreman_, callback::data_from(*world_), callback::OutboxOptions());
   observer_.set_outbox(&*outbox_);
-  dispatcher_.emplace(*world_, runner::DispatcherOptions());
+  const settings::RunnerLimits& limits = options_.runner_limits;
+  dispatcher_.emplace(*world_, runner::DispatcherOptions{limits.max_running, limits.max_running_per_job,
+                                                         limits.max_output_bytes});
   api_.emplace(*world_, launchers_, passwords_);
   cleaner_.emplace(*store_, options_.cleaner_age);
   return {};

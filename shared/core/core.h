@@ -14,6 +14,7 @@
 #include "shared/base/deadline.h"
 #include "shared/base/result.h"
 #include "shared/http/message.h"
+#include "shared/settings/runner_limits.h"
 
 namespace dynflow::core {
 
@@ -29,6 +30,7 @@ struct CoreOptions {
   std::string database;               // file; empty = memory
   bool console_auth = true;
   std::chrono::seconds cleaner_age{1800};
+  settings::RunnerLimits runner_limits;
   ForemanOptions foreman;
   std::vector<std::filesystem::path> settings_directories;  // settings.d folders with <plugin>.yml; keys of later ones win
   std::filesystem::path plugin_directory;                    // executor plugins to load

@@ -13,6 +13,7 @@
 
 #include "shared/base/result.h"
 #include "shared/log/setup.h"
+#include "shared/settings/runner_limits.h"
 #include "shared/settings/schema.h"
 
 namespace dynflow::settings {
@@ -46,6 +47,7 @@ struct CoreServiceSettings {
   std::string pid_file;
   bool is_daemonized = false;
   std::chrono::seconds execution_plan_cleaner_age{86400};
+  RunnerLimits runner_limits;
 
   std::vector<std::string> directories;  // that were read, in this order; later ones won
   Values values;

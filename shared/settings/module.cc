@@ -15,6 +15,9 @@ constexpr std::array kDynflowSettings = {
     Setting{"core_url", Type::kString, "http://localhost:8008", "Where the standalone core service listens.", Null::kRefused, {}, check_http_url},
     Setting{"external_core", Type::kBool, "", "`true`: tasks run in the standalone service at `:core_url:`; `false`: in the proxy; absent: in the proxy if the core library can be loaded."},
     Setting{"execution_plan_cleaner_age", Type::kInt, "1800", "Age in seconds after which finished tasks are deleted.", Null::kRefused, {}, check_positive},
+    kRunnerLimitSettings[0],
+    kRunnerLimitSettings[1],
+    kRunnerLimitSettings[2],
 };
 
 constexpr std::array kLogsSettings = {
@@ -89,6 +92,7 @@ Result<DynflowSettings> load_dynflow(const std::string& settings_directory) {
       .core_url = values.get_string("core_url"),
       .external_core = values.find_bool("external_core"),
       .execution_plan_cleaner_age = std::chrono::seconds(values.get_int("execution_plan_cleaner_age")),
+      .runner_limits = runner_limits(values),
       .module = *module,
   };
 }

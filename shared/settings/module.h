@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "shared/base/result.h"
+#include "shared/settings/runner_limits.h"
 #include "shared/settings/schema.h"
 
 namespace dynflow::settings {
@@ -47,6 +48,7 @@ struct DynflowSettings {
   std::string core_url;
   std::optional<bool> external_core;  // true: relay; false: in-process; nothing: in-process when loadable
   std::chrono::seconds execution_plan_cleaner_age{1800};
+  RunnerLimits runner_limits;
   ModuleSettings module;
 };
 Result<DynflowSettings> load_dynflow(const std::string& settings_directory);
