@@ -55,6 +55,9 @@ class Sshd:
         self.authorized_keys = self.folder / "authorized_keys"
         self.authorized_keys.touch(0o644)
         self.authorize(self.client_key)
+        self.home = self.folder / "home"
+        self.home.mkdir()
+        self.home.chmod(0o777)
         self._config = self.folder / "sshd_config"
         self._config.write_text(self._text(options, log_level, passwords), encoding="utf-8")
         self._process = None
@@ -83,6 +86,8 @@ class Sshd:
             "UseDNS no",
             "PrintMotd no",
             "PrintLastLog no",
+            # The start files of whoever runs the tests are none of our business: this one's home is empty.
+            f"SetEnv HOME={self.home}",
             "Subsystem sftp internal-sftp",
             f"LogLevel {log_level}",
         ]
