@@ -91,6 +91,17 @@ Result<DynflowOptions> dynflow_options(const Configuration& configuration, std::
   return options;
 }
 
+Result<ScriptOptions> script_options(const Configuration& configuration) {
+  const settings::ModuleSettings& module = configuration.remote_execution_ssh;
+  auto settings = settings::remote_execution_settings(module.values);
+  if (!settings) return settings.error();
+  ScriptOptions options;
+  options.enabled = module.enabled;
+  options.public_key_file = settings->ssh_identity_key_file + ".pub";
+  options.ca_public_key_file = settings->ssh_user_ca_public_key_file.value_or("");
+  return options;
+}
+
 Feature logs_feature(const Configuration& configuration) {
   Feature row;
   row.name = "logs";

@@ -10,6 +10,7 @@
 #include "proxy/dynflow/dynflow_module.h"
 #include "proxy/host/authorization.h"
 #include "proxy/host/features.h"
+#include "proxy/script/script_module.h"
 #include "shared/base/clock.h"
 #include "shared/base/result.h"
 #include "shared/net/tls_context.h"
@@ -38,6 +39,8 @@ Duration resolver_limit(const Configuration& configuration);
 net::TlsServerOptions tls_options(const Configuration& configuration);
 // Errors: kInvalid, as above, for a core_url that cannot be used.
 Result<DynflowOptions> dynflow_options(const Configuration& configuration, std::filesystem::path executable_folder);
+// Errors: kInvalid, as above, for settings that do not go together.
+Result<ScriptOptions> script_options(const Configuration& configuration);
 // The row of /logs.
 Feature logs_feature(const Configuration& configuration);
 

@@ -63,11 +63,14 @@ Status Program::start() {
 
   auto dynflow = dynflow_options(*configuration, executable_folder());
   if (!dynflow) return dynflow.error();
+  auto script = script_options(*configuration);
+  if (!script) return script.error();
   auto authorization = std::make_shared<const Authorization>(trust_policy(*configuration),
                                                              system_host_names(resolver_limit(*configuration)));
   Host::Parts parts;
   parts.authorization = authorization;
   parts.modules.push_back(std::make_unique<DynflowModule>(*std::move(dynflow), authorization));
+  parts.modules.push_back(std::make_unique<ScriptModule>(*std::move(script)));
   parts.logs = logs_feature(*configuration);
   parts.buffer = buffer_;
   host_ = std::make_unique<Host>(std::move(parts));

@@ -26,7 +26,7 @@ class Module {
   // Lets what runs end until the deadline. Harmless twice or before start().
   virtual void stop(Deadline deadline) = 0;
 
-  // The module's own row, then those of the features that stand on it; never empty, never blocking.
+  // The module's own row, then those of the features that stand on it; never blocking.
   virtual std::vector<Feature> features() const = 0;
 
   // True while the module runs and is enabled for that protocol; only then handle() is called.

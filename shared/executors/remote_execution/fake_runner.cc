@@ -6,7 +6,7 @@
 #include <fstream>
 #include <random>
 
-#include "shared/executors/remote_execution/key_store.h"
+#include "shared/settings/schema.h"
 
 namespace dynflow::remote_execution {
 namespace {
@@ -61,7 +61,7 @@ Result<std::optional<Simulation>> simulation_from_environment() {
                         "execution run. It should run for about\n", "5 seconds and finish successfully.\n"};
     return std::optional(std::move(simulation));
   }
-  std::ifstream file(expand_home(path));
+  std::ifstream file(settings::expand_home(path));
   if (!file) return Error(Code::kInvalid, fmt::format("REX_SIMULATE_PATH: cannot read {}", path));
   for (std::string line; std::getline(file, line);) simulation.lines.push_back(line + "\n");
   return std::optional(std::move(simulation));

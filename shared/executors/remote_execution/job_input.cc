@@ -90,13 +90,13 @@ JobInput read(const Json& input, const Json& secrets, const settings::RemoteExec
   job.connection.port = static_cast<std::uint16_t>(port);
   job.connection.password = secret(secrets, "ssh_password");
   job.connection.passphrase = secret(secrets, "key_passphrase");
-  job.connection.key_file = expand_home(settings.ssh_identity_key_file);
+  job.connection.key_file = settings.ssh_identity_key_file;
   job.connection.forgets_host_key = flag(input, "first_execution", false);
   job.connection.connect_timeout = settings.ssh_connect_timeout;
   job.connection.retries = settings.ssh_connect_retries;
   job.kill_grace = settings.kill_grace;
   job.acl = acl_policy(settings.effective_user_acl);
-  if (settings.ssh_ca_known_hosts_file) job.connection.strict_known_hosts = expand_home(*settings.ssh_ca_known_hosts_file);
+  if (settings.ssh_ca_known_hosts_file) job.connection.strict_known_hosts = *settings.ssh_ca_known_hosts_file;
 
   if (json::find(input, "script") == nullptr) wrong("KeyError", "key not found: \"script\"");
   job.script = text(input, "script");

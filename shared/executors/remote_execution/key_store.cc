@@ -1,12 +1,10 @@
 #include "shared/executors/remote_execution/key_store.h"
 
 #include <fmt/core.h>
-#include <pwd.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <cstdlib>
 #include <cstring>
 
@@ -70,20 +68,6 @@ KeyStore::Loaded KeyStore::load(const std::string& path, const Secret& passphras
   if (::access(certificate.c_str(), R_OK) == 0) identity->certified_key = with_certificate(certificate, key);
   entries_.push_back({path, passphrase, stamp, identity});
   return {std::move(identity), false, {}};
-}
-
-std::string expand_home(const std::string& path) {
-  if (path != "~" && !path.starts_with("~/")) return path;
-  std::string home;
-  if (const char* variable = std::getenv("HOME"); variable != nullptr && *variable != '\0') {
-    home = variable;
-  } else {
-    std::array<char, 4096> buffer{};
-    passwd entry{};
-    passwd* found = nullptr;
-    if (::getpwuid_r(::geteuid(), &entry, buffer.data(), buffer.size(), &found) == 0 && found != nullptr) home = entry.pw_dir;
-  }
-  return home.empty() ? path : home + path.substr(1);
 }
 
 }  // namespace dynflow::remote_execution

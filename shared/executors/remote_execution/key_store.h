@@ -48,7 +48,4 @@ class KeyStore {
   std::vector<Entry> entries_;
 };
 
-// "~/x" with the home directory of the process.
-std::string expand_home(const std::string& path);
-
 }  // namespace dynflow::remote_execution

@@ -5,6 +5,7 @@
 #include <cstdlib>
 
 #include "shared/executors/remote_execution/key_store.h"
+#include "shared/settings/schema.h"
 
 namespace dynflow::remote_execution {
 namespace {
@@ -43,7 +44,7 @@ Result<ConfiguredSession> configure_session(const std::string& host, std::uint16
   ssh_session session = configured.session.get();
   if (session == nullptr) return Error(Code::kFailed, "out of memory");
   // libssh asks the password database; everything else of the proxy, and tests, go by HOME.
-  const std::string home = expand_home("~");
+  const std::string home = settings::expand_home("~");
   if (home.starts_with('/')) ssh_options_set(session, SSH_OPTIONS_SSH_DIR, (home + "/.ssh").c_str());
   if (ssh_options_set(session, SSH_OPTIONS_HOST, host.c_str()) != SSH_OK) {
     return Error(Code::kInvalid, fmt::format("hostname contains invalid characters: {}", host));
@@ -62,7 +63,7 @@ Result<ConfiguredSession> configure_session(const std::string& host, std::uint16
     ssh_options_set(session, SSH_OPTIONS_KNOWNHOSTS, (home + "/.ssh/known_hosts").c_str());
   }
   configured.host = option(session, SSH_OPTIONS_HOST);
-  configured.known_hosts = expand_home(option(session, SSH_OPTIONS_KNOWNHOSTS));
+  configured.known_hosts = settings::expand_home(option(session, SSH_OPTIONS_KNOWNHOSTS));
   configured.proxy_command = option(session, SSH_OPTIONS_PROXYCOMMAND);
   if (configured.proxy_command == "none") configured.proxy_command.clear();
   return configured;

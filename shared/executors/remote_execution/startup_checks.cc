@@ -9,8 +9,6 @@
 #include <optional>
 #include <string_view>
 
-#include "shared/executors/remote_execution/key_store.h"
-
 namespace dynflow::remote_execution {
 namespace {
 
@@ -28,7 +26,7 @@ std::optional<std::size_t> rank(std::string level) {
 }
 
 Status check_files(const settings::RemoteExecutionSettings& settings) {
-  const std::string key = expand_home(settings.ssh_identity_key_file);
+  const std::string key = settings.ssh_identity_key_file;
   if (!exists(key)) {
     return Error(Code::kInvalid, fmt::format("SSH private key file {} doesn't exist.\nYou can generate one with `ssh-keygen -t "
                                              "rsa -b 4096 -f {} -N ''`",
@@ -36,14 +34,14 @@ Status check_files(const settings::RemoteExecutionSettings& settings) {
   }
   if (!exists(key + ".pub")) return Error(Code::kInvalid, fmt::format("SSH public key file {}.pub doesn't exist", key));
   if (settings.ssh_user_ca_public_key_file && !settings.ssh_user_ca_public_key_file->empty()) {
-    const std::string ca = expand_home(*settings.ssh_user_ca_public_key_file);
+    const std::string ca = *settings.ssh_user_ca_public_key_file;
     if (!exists(ca)) return Error(Code::kInvalid, fmt::format("SSH CA public key file '{}' doesn't exist", ca));
     if (!exists(key + "-cert.pub")) {
       return Error(Code::kInvalid, fmt::format("SSH certificate file '{}-cert.pub' doesn't exist", key));
     }
   }
   if (settings.ssh_ca_known_hosts_file && !settings.ssh_ca_known_hosts_file->empty()) {
-    const std::string known = expand_home(*settings.ssh_ca_known_hosts_file);
+    const std::string known = *settings.ssh_ca_known_hosts_file;
     if (!exists(known)) return Error(Code::kInvalid, fmt::format("SSH CA known hosts file '{}' doesn't exist", known));
   }
   return {};
@@ -65,7 +63,7 @@ Status check_settings(const settings::RemoteExecutionSettings& settings, const s
   if (wanted && hosting && *wanted < *hosting) {
     return Error(Code::kInvalid, "ssh_log_level cannot be more verbose than regular log level");
   }
-  const std::string path = expand_home(settings.socket_working_dir);
+  const std::string path = settings.socket_working_dir;
   if (path.size() > kLongestSocketPath) return Error(Code::kInvalid, fmt::format("Socket path {} is too long", path));
   return {};
 }
