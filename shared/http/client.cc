@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <condition_variable>
 #include <mutex>
+#include <unordered_set>
 #include <vector>
 
 #include "shared/http/client_connection.h"
@@ -55,6 +56,7 @@ class ClientPool::Core : public std::enable_shared_from_this<Core> {
                               BodyStream* body, Deadline deadline);
   void give_back(Owned connection);
   void close_idle();
+  void abort();
   Load load() const;
 
  private:
@@ -62,7 +64,9 @@ class ClientPool::Core : public std::enable_shared_from_this<Core> {
                                    const BodyStream* body) const;
   Result<Owned> acquire(Deadline deadline);
   Result<Owned> connect(Deadline deadline);
-  void forget();
+  // Before the connection is destroyed.
+  void forget(const Owned& connection);
+  bool is_aborted() const;
   ClientResponse response_of(Owned connection, ResponseHead head, bool is_head, Deadline deadline);
 
   const ClientOptions options_;
@@ -71,10 +75,14 @@ class ClientPool::Core : public std::enable_shared_from_this<Core> {
   mutable std::mutex mutex_;
   std::condition_variable changed_;
   std::vector<Owned> idle_;       // the longest unused first
+  std::unordered_set<ClientConnection*> in_use_;
   std::size_t open_ = 0;
+  bool is_aborted_ = false;
 };
 
 namespace {
+
+Error aborted() { return Error(Code::kClosed, "the requests were given up"); }
 
 // The rest of an answer's body. Holds the connection until the last byte.
 template <class Core>
@@ -145,7 +153,7 @@ Result<ClientResponse> ClientPool::Core::send(std::string_view method, std::stri
     // a pause: some servers say goodbye with a 408 that nobody asked for.
     const bool asks_first = !is_repeatable || system_clock().instant() - connection->idle_since > kShortPause;
     if (connection->is_reused && asks_first && connection->is_stale()) {
-      forget();
+      forget(connection);
       continue;
     }
     const auto sent = connection->send_request(*head, body, body != nullptr && !body->length(), deadline);
@@ -161,7 +169,8 @@ Result<ClientResponse> ClientPool::Core::send(std::string_view method, std::stri
     const bool is_untouched = is_repeatable || (!connection->has_written() && body == nullptr);
     const bool retries = connection->is_reused && has_died && is_untouched;
     const bool is_own_fault = connection->has_body_failure();
-    forget();
+    forget(connection);
+    if (is_aborted()) return aborted();
     if (is_own_fault) return failure;
     if (retries) continue;
     if (failure.code() == Code::kClosed) return Error(Code::kBadPeer, "no answer: " + failure.message());
@@ -199,11 +208,13 @@ Result<Owned> ClientPool::Core::acquire(Deadline deadline) {
   {
     std::unique_lock lock(mutex_);
     for (;;) {
+      if (is_aborted_) return aborted();
       while (!idle_.empty()) {
         Owned connection = std::move(idle_.back());
         idle_.pop_back();
         if (system_clock().instant() - connection->idle_since < options_.max_idle) {
           connection->is_reused = true;
+          in_use_.insert(connection.get());
           return connection;
         }
         // The others are older still.
@@ -212,14 +223,15 @@ Result<Owned> ClientPool::Core::acquire(Deadline deadline) {
       }
       if (open_ < options_.max_connections) break;
       if (changed_.wait_until(lock, deadline.when()) == std::cv_status::timeout && idle_.empty() &&
-          open_ >= options_.max_connections) {
+          open_ >= options_.max_connections && !is_aborted_) {
         return Error(Code::kBusy, "all connections to " + host_header_ + " are in use");
       }
     }
     ++open_;
   }
   auto connection = connect(deadline);
-  if (!connection) forget();
+  if (!connection) forget(nullptr);
+  if (!connection && is_aborted()) return aborted();
   return connection;
 }
 
@@ -235,29 +247,42 @@ Result<Owned> ClientPool::Core::connect(Deadline deadline) {
   auto fd = net::connect_to(*addresses, own);
   if (!fd) return failed(fd.error());
   auto connection = std::make_unique<ClientConnection>(std::move(*fd));
+  {
+    const std::lock_guard lock(mutex_);
+    if (is_aborted_) return aborted();
+    in_use_.insert(connection.get());
+  }
   if (options_.tls) {
     connection->io.set_tls(options_.tls->session(connection->io.fd(), options_.host));
-    if (auto done = connection->io.finish_handshake(own); !done) return failed(done.error());
+    if (auto done = connection->io.finish_handshake(own); !done) {
+      const std::lock_guard lock(mutex_);
+      in_use_.erase(connection.get());
+      return failed(done.error());
+    }
   }
   return connection;
 }
 
-void ClientPool::Core::forget() {
+void ClientPool::Core::forget(const Owned& connection) {
   {
     const std::lock_guard lock(mutex_);
+    in_use_.erase(connection.get());
     --open_;
   }
   changed_.notify_one();
 }
 
+bool ClientPool::Core::is_aborted() const {
+  const std::lock_guard lock(mutex_);
+  return is_aborted_;
+}
+
 void ClientPool::Core::give_back(Owned connection) {
-  if (!connection->is_reusable()) {
-    connection.reset();
-    return forget();
-  }
+  if (!connection->is_reusable() || is_aborted()) return forget(connection);
   connection->idle_since = system_clock().instant();
   {
     const std::lock_guard lock(mutex_);
+    in_use_.erase(connection.get());
     idle_.push_back(std::move(connection));
   }
   changed_.notify_one();
@@ -271,6 +296,16 @@ void ClientPool::Core::close_idle() {
     closed.swap(idle_);
   }
   changed_.notify_all();
+}
+
+void ClientPool::Core::abort() {
+  {
+    const std::lock_guard lock(mutex_);
+    is_aborted_ = true;
+    // Under the lock: nobody destroys a connection before it is out of the set.
+    for (ClientConnection* connection : in_use_) connection->io.cut();
+  }
+  close_idle();
 }
 
 ClientPool::Load ClientPool::Core::load() const {
@@ -287,6 +322,7 @@ Result<ClientResponse> ClientPool::send(std::string_view method, std::string_vie
 }
 
 void ClientPool::close_idle() { core_->close_idle(); }
+void ClientPool::abort() { core_->abort(); }
 ClientPool::Load ClientPool::load() const { return core_->load(); }
 
 }  // namespace dynflow::http

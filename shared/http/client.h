@@ -49,13 +49,16 @@ class ClientPool {
   // `deadline` covers the answer's body too.
   // Retried once a dead pooled connection, and only when the connection died before the first byte of an answer,
   // the method is GET or HEAD without a body, or nothing of the request had been written.
-  // Errors: kUnavailable (no connection: name, refused, TLS), kTimeout, kBusy (no free connection in time),
+  // Errors: kClosed (after abort()), kUnavailable (no connection: name, refused, TLS), kTimeout, kBusy (no free connection in time),
   // kBadPeer (no answer, or none that is HTTP), kInvalid (method, target or header that must not be sent), and those of `body`.
   Result<ClientResponse> send(std::string_view method, std::string_view target, const Headers& headers,
                               BodyStream* body, Deadline deadline);
 
   // Drops the connections that nobody uses.
   void close_idle();
+  // Breaks every exchange under way, also the reading of bodies; those of send() and all later ones end with kClosed. Does not
+  // wait. A connection that is being opened is given up when that succeeds or its deadline passes.
+  void abort();
 
   struct Load {
     std::size_t open = 0;  // in use and idle

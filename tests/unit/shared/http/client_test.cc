@@ -257,3 +257,46 @@ TEST_CASE("many threads share a pool") {
   CHECK(good == 400);
   CHECK(pool.load().open <= 4);
 }
+
+TEST_CASE("an aborted pool ends what is under way and takes nothing more") {
+  RawListener listener;
+  http::ClientOptions options = to(listener.port());
+  options.max_connections = 1;
+  http::ClientPool pool(options);
+  std::string waits_for_answer;
+  std::string waits_for_connection;
+  NamedThread first("client", [&] { waits_for_answer = get(pool); });
+  RawSocket server = listener.accept();
+  CHECK_FALSE(server.head().empty());
+  NamedThread second("client", [&] { waits_for_connection = get(pool); });
+  const Instant start = system_clock().instant();
+  pool.abort();
+  first.join();
+  second.join();
+  CHECK(waits_for_answer == to_string(Code::kClosed));
+  CHECK(waits_for_connection == to_string(Code::kClosed));
+  CHECK(system_clock().instant() - start < 9s);  // of the deadline's 10 s
+  CHECK(get(pool) == to_string(Code::kClosed));
+  CHECK(pool.load().open == 0);
+}
+
+TEST_CASE("an abort breaks off the body that is being read") {
+  RawListener listener;
+  http::ClientPool pool(to(listener.port()));
+  Result<std::string> body("");
+  std::latch has_head(1);
+  NamedThread reader("client", [&] {
+    auto response = pool.send("GET", "/", {}, nullptr, soon());
+    has_head.count_down();
+    body = response ? http::read_all(*response->body, 100) : response.error();
+  });
+  RawSocket server = listener.accept();
+  server.head();
+  server.send("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n12345");
+  has_head.wait();
+  pool.abort();
+  reader.join();
+  REQUIRE_FALSE(body.ok());
+  CHECK(body.error().code() == Code::kBadPeer);
+  CHECK(pool.load().open == 0);
+}
