@@ -48,6 +48,9 @@ class CallbackAction final : public engine::Action {
     planning.plan_self(std::move(args));
   }
 
+  // Our own note is nobody's business.
+  void present(Json& input, Json&) const override { input.erase(kReportedAction); }
+
   void run(engine::Running& running, const engine::Event*) override {
     Json& input = running.input();
     OutboxRecord entry = make_entry(running.plan_id(), running.action_id(), input, running.world().clock().now());
@@ -77,7 +80,6 @@ Status register_callback_action(engine::ActionRegistry& registry) {
   made.aliases = {std::string(kOldCallbackAction)};
   made.has_run = true;
   made.is_pure = true;
-  made.is_presented_as_stored = true;
   made.make = [] { return std::make_unique<CallbackAction>(); };
   return registry.add(std::move(made));
 }

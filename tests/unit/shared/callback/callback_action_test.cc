@@ -2,6 +2,7 @@
 
 #include <mutex>
 
+#include "shared/engine/status_document.h"
 #include "tests/support/engine/live_world.h"
 
 using namespace dynflow;
@@ -75,6 +76,13 @@ TEST_CASE_METHOD(Fixture, "a task that fails before its callback is reported all
   CHECK(json::get_string(data["result"][0], "output") == "Proxy error: RuntimeError - boom");
   CHECK(json::get_string(data["result"][0], "output_type") == "debug");
   CHECK(json::get_string(data, "exit_status") == "EXCEPTION");
+}
+
+TEST_CASE_METHOD(Fixture, "a document shows the reference to the output and none of our notes") {
+  const auto plan = settled(trigger("Test::Boom"));
+  const Json input = parsed(engine::status_document(world(), plan.id).value())["actions"][1]["input"];
+  CHECK(json::find(input, "data") != nullptr);
+  CHECK(json::find(input, "data_action_id") == nullptr);
 }
 
 TEST_CASE("added output stands behind what is there and replaces nothing") {
