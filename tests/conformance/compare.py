@@ -14,6 +14,9 @@ DATE = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3}")
 # Places in recordings where their maker cut out a path of the recording machine.
 CUT_PATH = "PATH"
 
+# The action that newer Ruby proxies plan below RunScript.
+SCRIPT_RUNNER = "Proxy::RemoteExecution::Ssh::Actions::ScriptRunner"
+
 VOLATILE_NUMBERS = {"timestamp", "exit_status_timestamp", "execution_time", "real_time", "time"}
 MISSING = None
 
@@ -33,6 +36,9 @@ class Ids:
         """Whether our id may stand for the recorded one; remembers the first that does."""
         return self._ours.setdefault(recorded, ours) == ours
 
+    def knows(self, recorded):
+        return recorded in self._ours
+
     def rewrite(self, text):
         return TOKEN.sub(lambda found: self._ours.get(found.group(0), found.group(0)), text)
 
@@ -41,6 +47,39 @@ class Ids:
 
     def restore(self, snapshot):
         self._ours = dict(snapshot)
+
+
+def fold_plan(document):
+    """The recorded plan of a script job in the shape that ours has: the ScriptRunner action below RunScript, which
+    only planned it, becomes RunScript itself, and the numbers behind it move up by one."""
+    planner, runner, *others = document["actions"]
+
+    def moved(number):
+        return number and max(number - 1, 1)
+
+    def moved_flow(flow):
+        return [moved_flow(one) for one in flow] if isinstance(flow, list) else flow if isinstance(flow, str) else moved(flow)
+
+    def moved_action(action):
+        numbers = ("id", "plan_step_id", "run_step_id", "finalize_step_id", "caller_action_id")
+        action = {key: moved(value) if key in numbers else value for key, value in action.items()}
+        data = action["input"].get("data")
+        if isinstance(data, dict) and data.get("class") == "Dynflow::ExecutionPlan::OutputReference":
+            data = {key: moved(value) if key in ("step_id", "action_id") else value for key, value in data.items()}
+            action["input"] = {**action["input"], "data": data}
+        return action
+
+    callers = {key: planner[key] for key in ("caller_execution_plan_id", "caller_action_id")}
+    root = {**moved_action(runner), "class": planner["class"], **callers}
+    return {**document, "run_flow": moved_flow(document["run_flow"]), "finalize_flow": moved_flow(document["finalize_flow"]),
+            "step_ids": sorted({moved(step) for step in document["step_ids"]}),
+            "actions": [root, *(moved_action(action) for action in others)]}
+
+
+def is_script_job(value):
+    """A recorded plan of RunScript with a ScriptRunner action below it."""
+    classes = [one.get("class") for one in value.get("actions", []) if isinstance(one, dict)]
+    return len(classes) > 1 and classes[1] == SCRIPT_RUNNER
 
 
 def kind(value):
@@ -72,10 +111,13 @@ class Comparison:
     def _differ(self, path, recorded, ours):
         self.differences.append((path, recorded, ours))
 
+    def _moves(self, path):
+        return self._loose and re.fullmatch(
+            r"body\.(.*\.)?(state|result|ended_at|execution_time|real_time|execution_history|output|data)", path)
+
     def value(self, path, recorded, ours):
         name = path.rsplit(".", 1)[-1]
-        if self._loose and re.fullmatch(
-                r"body\.(.*\.)?(state|result|ended_at|execution_time|real_time|execution_history|output|data)", path):
+        if self._moves(path):
             return
         if name in VOLATILE_NUMBERS and isinstance(recorded, (int, float)):
             if kind(recorded) != kind(ours):
@@ -117,10 +159,18 @@ class Comparison:
         left, right = output_by_type(recorded), output_by_type(ours)
         for output_type in sorted(left.keys() | right.keys()):
             a, b = left.get(output_type), right.get(output_type)
+            place = f"{path}.<{output_type}>"
+            if a is not None and b is not None and "\r\n" in a and "\r" not in b:
+                self._differ(f"{place}.<line ends>", "\r\n", "\n")
+                a = a.replace("\r\n", "\n")
             if a is None or b is None or not self._text(a, b):
-                self._differ(f"{path}.<{output_type}>", a, b)
+                self._differ(place, a, b)
 
     def _map(self, path, recorded, ours):
+        if is_script_job(recorded) and not is_script_job(ours):
+            classes = [[action["class"] for action in one["actions"]] for one in (recorded, ours)]
+            self._differ(path + ".<shape>", *(" > ".join(one) for one in classes))
+            recorded = fold_plan(recorded)
         # A key that is an id stands for the key that became of it.
         by_recorded = {}
         for key in recorded:
@@ -130,10 +180,10 @@ class Comparison:
         for key, other in by_recorded.items():
             if other in ours:
                 self.value(shown[key], recorded[key], ours[other])
-            else:
+            elif not self._moves(shown[key]):
                 self._differ(shown[key], recorded[key], MISSING)
         for key in ours:
-            if key not in by_recorded.values():
+            if key not in by_recorded.values() and not self._moves(shown[key]):
                 self._differ(shown[key], MISSING, ours[key])
         in_order = [other for other in by_recorded.values() if other in ours]
         common = [key for key in ours if key in set(in_order)]

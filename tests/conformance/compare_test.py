@@ -53,6 +53,35 @@ class CompareTest(unittest.TestCase):
         self.assertEqual(self.differences({"task_id": A}, {"task_id": C}, ids), ["body.task_id"])
         self.assertEqual(self.differences({A: {"x": 1}}, {B: {"x": 2}}, ids), ["body.<id>.x"])
 
+    def test_a_script_job_is_compared_in_our_shape(self):
+        ssh = "Proxy::RemoteExecution::Ssh::Actions::"
+        callback = "Proxy::Dynflow::Callback::Action"
+
+        def action(name, number, steps, caller, action_input):
+            plan, run, finalize = steps
+            return {"class": name, "id": number, "plan_step_id": plan, "run_step_id": run, "finalize_step_id": finalize,
+                    "caller_execution_plan_id": None, "caller_action_id": caller, "input": action_input, "output": {}}
+
+        def reference(action_id, step_id):
+            return {"data": {"class": "Dynflow::ExecutionPlan::OutputReference", "step_id": step_id, "action_id": action_id}}
+
+        theirs = {"run_flow": ["S", 3, 6], "finalize_flow": ["S", 4], "step_ids": [1, 2, 3, 4, 5, 6], "actions": [
+            action(ssh + "RunScript", 1, (1, None, None), None, {}),
+            action(ssh + "ScriptRunner", 2, (2, 3, 4), 1, {"hostname": "h"}),
+            action(callback, 3, (5, 6, None), 2, reference(2, 3))]}
+        ours = {"run_flow": ["S", 2, 5], "finalize_flow": ["S", 3], "step_ids": [1, 2, 3, 4, 5], "actions": [
+            action(ssh + "RunScript", 1, (1, 2, 3), None, {"hostname": "h"}),
+            action(callback, 2, (4, 5, None), 1, reference(1, 2))]}
+        self.assertEqual(self.differences(theirs, ours), ["body.<shape>"])
+        self.assertEqual(self.differences(theirs, theirs), [])
+        ours["actions"][0]["input"]["hostname"] = "other"
+        self.assertEqual(self.differences(theirs, ours), ["body.<shape>", "body.actions.0.input.hostname"])
+
+    def test_what_moves_may_be_missing_while_a_task_runs(self):
+        left, right = {"state": "running", "input": {"data": 1}}, {"state": "stopped", "input": {}}
+        self.assertEqual(self.differences(left, right), ["body.state", "body.input.data"])
+        self.assertEqual(self.differences(left, right, loose=True), [])
+
     def test_output_may_be_cut_differently(self):
         left = [{"output_type": "stdout", "output": "a\nb\n", "timestamp": 1.5}]
         right = [{"output_type": "stdout", "output": "a\n", "timestamp": 1.5},

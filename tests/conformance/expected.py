@@ -35,6 +35,17 @@ is not listed fails the tests, and so does one that is listed and gone. To renew
 """
 
 
+BEYOND = """
+What the recordings do not show, and ours does otherwise:
+
+| difference | upstream | ours | why | tested in |
+| --- | --- | --- | --- | --- |
+| `/v2/features` is protected | open to everyone | trusted hosts and client certificate, as for `/logs` | It shows settings and states. Foreman asks with its certificate; `/features` and `/version` stay open. | tests/integration/authorization_test.py |
+| Cancelling before the runner is there | 200 with no cancelled step, and the job runs to its end | the job never starts | A cancelled job must not run. | tests/unit/shared/runner |
+| Secrets in documents | shown and stored as they came | masked in documents | They are passwords. | tests/unit/shared/launcher |
+"""
+
+
 def text_of(value):
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
@@ -106,4 +117,4 @@ def page():
             where += f" ({', '.join(scope)})"
         lines.append(f"| {cell(data['what'])} | {cell(where)} | {cell(text_of(data.get('recorded', '')))} "
                      f"| {cell(text_of(data.get('ours', '')))} | {cell(data['why'])} |")
-    return "\n".join(lines) + "\n"
+    return "\n".join(lines) + "\n" + BEYOND

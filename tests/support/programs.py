@@ -23,7 +23,7 @@ class Symbol(str):
 def binary(name):
     """The path of one of our programs: in DYNFLOW_BIN_DIR (set by ctest), else in the newest build."""
     folder = os.environ.get("DYNFLOW_BIN_DIR")
-    candidates = [Path(folder, name)] if folder else ROOT.glob(f"build/*/bin/{name}")
+    candidates = [Path(folder, name).resolve()] if folder else ROOT.glob(f"build/*/bin/{name}")
     found = sorted((path for path in candidates if path.exists()), key=lambda path: path.stat().st_mtime)
     if not found:
         raise FileNotFoundError(f"{name} is not built: run tests/run, or set DYNFLOW_BIN_DIR")

@@ -46,7 +46,7 @@ void OtpRunner::run(engine::Running& running, const engine::Event* event) {
     }
     if (const Json* code = json::find(event->data, "exit_code")) exit_status = *code;
   } else if (event->name == engine::kCancel || event->name == engine::kAbort) {
-    exit_status = "TERM";
+    exit_status = "CANCELLED";
   }
   if (exit_status.is_null()) {
     running.suspend();
