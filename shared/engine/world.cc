@@ -1,6 +1,9 @@
 #include "shared/engine/world.h"
 
+#include <algorithm>
 #include <atomic>
+#include <condition_variable>
+#include <mutex>
 #include <unordered_map>
 #include <utility>
 
@@ -113,10 +116,13 @@ class World::Impl {
     std::vector<Json> secrets;
   };
 
-  // Takes the ids, so that nobody else works on these plans. Errors: kBusy, kConflict.
+  // Takes the ids, so that nobody else works on these plans. Errors: kBusy, kConflict. For new plans it waits until other launches
+  // of these ids have become durable or failed: who is told of a conflict finds the other plan stored.
   Status reserve(const std::vector<std::string>& ids, bool is_new);
   void release(const std::vector<std::string>& ids);
-  std::shared_ptr<Execution> activate(PlanRecord plan, Json secrets);
+  // `begin` gives the execution its first task, before anybody can find it: a cancel must not come first.
+  template <class Begin>
+  void activate(PlanRecord plan, Json secrets, Begin&& begin);
   void launched(Launch& launch);
   Result<PlanRecord> load_paused(std::string_view plan_id) const;
   void ended(const PlanRecord& plan, Json secrets);
@@ -126,12 +132,21 @@ class World::Impl {
   const std::shared_ptr<Strand> launches_;
 
   mutable std::mutex mutex_;
+  std::condition_variable ids_changed_;  // an id was released, or its execution is there
   std::unordered_map<std::string, std::shared_ptr<Execution>> active_;  // null: its id is taken
   std::unordered_map<std::string, Json> paused_secrets_;
 };
 
 Status World::Impl::reserve(const std::vector<std::string>& ids, bool is_new) {
-  const std::lock_guard lock(mutex_);
+  std::unique_lock lock(mutex_);
+  const auto is_on_its_way = [this](const std::string& id) {
+    const auto found = active_.find(id);
+    return found != active_.end() && found->second == nullptr;
+  };
+  if (is_new) {
+    wait_until(scheduler(), lock, ids_changed_, Deadline::after(kPatience),
+               [&] { return std::none_of(ids.begin(), ids.end(), is_on_its_way); });
+  }
   if (is_new && active_.size() + ids.size() > options().max_active_plans) {
     return Error(Code::kBusy, "too many execution plans are in work");
   }
@@ -146,14 +161,17 @@ Status World::Impl::reserve(const std::vector<std::string>& ids, bool is_new) {
 void World::Impl::release(const std::vector<std::string>& ids) {
   const std::lock_guard lock(mutex_);
   for (const std::string& id : ids) active_.erase(id);
+  ids_changed_.notify_all();
 }
 
-std::shared_ptr<Execution> World::Impl::activate(PlanRecord plan, Json secrets) {
+template <class Begin>
+void World::Impl::activate(PlanRecord plan, Json secrets, Begin&& begin) {
   std::string id = plan.id;
   auto execution = std::make_shared<Execution>(surroundings_, std::move(plan), std::move(secrets));
   const std::lock_guard lock(mutex_);
-  active_[std::move(id)] = execution;
-  return execution;
+  begin(*execution);
+  active_[std::move(id)] = std::move(execution);
+  ids_changed_.notify_all();
 }
 
 void World::Impl::ended(const PlanRecord& plan, Json secrets) {
@@ -224,7 +242,7 @@ void World::Impl::launched(Launch& launch) {
     if (plan.error) {
       failed.push_back(plan.record.id);
     } else {
-      activate(std::move(plan.record), std::move(launch.secrets[i]))->start();
+      activate(std::move(plan.record), std::move(launch.secrets[i]), [](Execution& execution) { execution.start(); });
     }
   }
   release(failed);
@@ -252,7 +270,9 @@ Status World::Impl::start() {
       release({plan_id});
       continue;
     }
-    activate(std::move(*plan), Json())->recover(waiting ? std::move(waiting.mapped()) : std::vector<EventRecord>());
+    activate(std::move(*plan), Json(), [&](Execution& execution) {
+      execution.recover(waiting ? std::move(waiting.mapped()) : std::vector<EventRecord>());
+    });
   }
 
   // What is left is for plans that have ended.
@@ -294,8 +314,10 @@ Status World::Impl::resume(std::string_view plan_id) {
     const std::lock_guard lock(mutex_);
     if (auto kept = paused_secrets_.extract(ids.front())) secrets = std::move(kept.mapped());
   }
-  const auto execution = activate(std::move(*plan), std::move(secrets));
-  return await<Status>([&](auto done) { execution->start(std::move(waiting), std::move(done)); });
+  return await<Status>([&](auto done) {
+    activate(std::move(*plan), std::move(secrets),
+             [&](Execution& execution) { execution.start(std::move(waiting), std::move(done)); });
+  });
 }
 
 Status World::Impl::skip(std::string_view plan_id, int step_id) {

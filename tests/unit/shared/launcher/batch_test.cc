@@ -1,3 +1,4 @@
+#include "shared/base/thread.h"
 #include "tests/unit/shared/launcher/fixture.h"
 
 using namespace dynflow;
@@ -180,4 +181,26 @@ TEST_CASE_METHOD(Fixture, "input of the wrong shape is refused") {
     CHECK(answer.error().message().find(one.text) != std::string::npos);
   }
   CHECK(stored_plans() == 0);
+}
+
+TEST_CASE_METHOD(Fixture, "the same launch twice at the same time gets the same answers") {
+  const auto launcher = make_batch_launcher();
+  world();
+  for (int round = 0; round < 50; ++round) {
+    const std::string id = "plan-" + std::to_string(round);
+    const Json batch{{id, entry_of("Test::Noop", {{"foo", "bar"}})}};
+    std::vector<Result<Json>> answers(3, Json());
+    {
+      std::vector<NamedThread> clients;
+      for (auto& answer : answers) {
+        clients.emplace_back("client", [&] { answer = launcher->launch(world(), batch, Json(), context); });
+      }
+      for (NamedThread& client : clients) client.join();
+    }
+    for (const auto& answer : answers) {
+      REQUIRE(answer.ok());
+      CHECK(*answer == *answers.front());
+    }
+  }
+  CHECK(stored_plans() == 100);
 }
