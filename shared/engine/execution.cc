@@ -118,19 +118,48 @@ void Execution::pump() {
   for (int i = 0; !is_given_up_; ++i) {
     advance();
     announce_steps();
-    if (runnable_.empty() || surroundings_.is_closing) break;
+    if (runnable_.empty()) break;
     if (i == kStepsInTurn) {
       strand_->post([self = shared_from_this()] { self->pump(); });
       break;
     }
-    WorkItem item = std::move(runnable_.front());
-    runnable_.pop_front();
-    const ActionClass* action_class = class_of_step(item.step_id);
+    std::optional<WorkItem> item = next_item();
+    if (!item) break;
+    const ActionClass* action_class = class_of_step(item->step_id);
     // What is known so far becomes durable while this one runs. Quick steps are waited for instead: fewer writes.
     if (action_class && !action_class->is_pure) flush();
-    execute(std::move(item));
+    if (!is_given_up_) execute(*std::move(item));
   }
   flush();
+}
+
+// While the world stops only what would be lost: events that have no row, such as the end of a runner, and the quick steps that
+// follow from them, such as a callback. The rest is as durable as it will be and waits for the next world.
+std::optional<Execution::WorkItem> Execution::next_item() {
+  const bool is_closing = surroundings_.is_closing;
+  for (auto item = runnable_.begin(); item != runnable_.end();) {
+    const ActionClass* action_class = class_of_step(item->step_id);
+    const bool is_run = step(item->step_id).phase == StepPhase::kRun;
+    const bool is_quick = is_run && (!action_class || action_class->is_pure);
+    if (!is_closing || (item->delivery ? item->delivery->durable_id.empty() : is_quick)) {
+      WorkItem taken = std::move(*item);
+      runnable_.erase(item);
+      return taken;
+    }
+    if (is_run && !item->delivery) {
+      withdraw(item->step_id);
+      item = runnable_.erase(item);
+    } else {
+      ++item;
+    }
+  }
+  return std::nullopt;
+}
+
+// Announced, and not begun: the next world must not take it for one that may have done its work.
+void Execution::withdraw(int step_id) {
+  change([&](PlanRecord&) { step(step_id).state = open_steps_[step_id].before; });
+  pending_.steps.push_back(step_id);
 }
 
 void Execution::announce_steps() {

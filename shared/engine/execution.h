@@ -31,7 +31,7 @@ struct Surroundings {
   WorldOptions options;
   std::string world_id;
   std::shared_ptr<Activity> activity;
-  std::atomic<bool> is_closing{false};  // true from stop(): nothing new is begun
+  std::atomic<bool> is_closing{false};  // true from stop(): nothing new that acts outside is begun
   // An execution came to its end, and that is durable; or its plan is beyond rescue.
   std::function<void(const PlanRecord& plan, Json secrets)> on_end;
 };
@@ -94,6 +94,8 @@ class Execution : public std::enable_shared_from_this<Execution> {
   void begin_flows();
   void hand_out(std::vector<int> step_ids);
   void pump();
+  std::optional<WorkItem> next_item();
+  void withdraw(int step_id);
   void advance();
   void announce_steps();
   void advance_finalize();
@@ -124,7 +126,8 @@ class Execution : public std::enable_shared_from_this<Execution> {
   void give_up(const Error& error);
   void when_written(std::function<void(Status)> done);
   void take_output();
-  void number(int action_id, std::vector<persistence::OutputChunk>& chunks);
+  Status number_output();
+  Result<ChunkCounter> last_stored_chunk(int action_id) const;
 
   template <class F>
   void change(F&& f) {

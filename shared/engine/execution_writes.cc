@@ -30,6 +30,7 @@ void Execution::flush() {
     for (auto& done : std::exchange(pending_.waiters, {})) done({});
     return;
   }
+  if (const Status numbered = number_output(); !numbered.ok()) return retry_later(numbered.error());
   in_flight_ = std::exchange(pending_, {});
   const auto durability =
       in_flight_->has_only_chunks() ? persistence::Durability::kRelaxed : persistence::Durability::kFull;
@@ -53,13 +54,11 @@ void Execution::written(Status status) {
   if (failed_writes_ > 0) log::info({.task_id = plan_.id}, "the store takes writes again");
   failed_writes_ = 0;
   for (const int id : written.announced_steps) {
-    if (!surroundings_.is_closing) {
+    if (surroundings_.is_closing) {
+      withdraw(id);
+    } else {
       runnable_.push_back({id, std::nullopt});
-      continue;
     }
-    // Announced, and not begun: the next world must not take it for one that may have done its work.
-    change([&](PlanRecord&) { step(id).state = open_steps_[id].before; });
-    pending_.steps.push_back(id);
   }
   for (auto& done : written.waiters) done({});
   if (!written.rows.empty()) {
@@ -142,30 +141,43 @@ void Execution::take_output() {
                 action_id);
       continue;
     }
-    number(action_id, chunks);
+    for (OutputChunk& chunk : chunks) chunk.sequence = 0;  // numbered when it is written
     auto& list = pending_.chunks[action_id];
     std::move(chunks.begin(), chunks.end(), std::back_inserter(list));
   }
 }
 
-void Execution::number(int action_id, std::vector<OutputChunk>& chunks) {
-  auto [found, is_new] = chunk_counters_.try_emplace(action_id);
-  ChunkCounter& counter = found->second;
-  if (is_new && may_have_output_) {
-    for (bool has_more = true; has_more;) {
-      const auto stored =
-          surroundings_.options.store->load_chunks(plan_.id, action_id, counter.last_sequence, kChunksAtOnce);
-      has_more = stored.ok() && stored->size() == kChunksAtOnce;
-      if (!stored.ok() || stored->empty()) break;
-      counter = {stored->back().sequence, stored->back().timestamp};
+// Where the numbers go on is in the store when an earlier world or execution wrote some. While that cannot be read, output waits as it
+// does for a store that cannot be written: a number given twice would cost the plan.
+Status Execution::number_output() {
+  for (auto& [action_id, chunks] : pending_.chunks) {
+    auto counter = chunk_counters_.find(action_id);
+    if (counter == chunk_counters_.end()) {
+      const auto stored = last_stored_chunk(action_id);
+      if (!stored.ok()) return stored.error();
+      counter = chunk_counters_.emplace(action_id, *stored).first;
+    }
+    auto& [last_sequence, last_time] = counter->second;
+    for (OutputChunk& chunk : chunks) {
+      if (chunk.sequence != 0) continue;  // from a write that failed
+      chunk.sequence = ++last_sequence;
+      // Foreman drops a line whose time is not after the one before.
+      chunk.timestamp = std::max(chunk.timestamp, last_time + std::chrono::microseconds(1));
+      last_time = chunk.timestamp;
     }
   }
-  for (OutputChunk& chunk : chunks) {
-    chunk.sequence = ++counter.last_sequence;
-    // Foreman drops a line whose time is not after the one before.
-    chunk.timestamp = std::max(chunk.timestamp, counter.last_time + std::chrono::microseconds(1));
-    counter.last_time = chunk.timestamp;
+  return {};
+}
+
+Result<Execution::ChunkCounter> Execution::last_stored_chunk(int action_id) const {
+  ChunkCounter counter;
+  for (bool has_more = may_have_output_; has_more;) {
+    const auto stored = surroundings_.options.store->load_chunks(plan_.id, action_id, counter.last_sequence, kChunksAtOnce);
+    if (!stored.ok()) return stored.error();
+    has_more = stored->size() == kChunksAtOnce;
+    if (!stored->empty()) counter = {stored->back().sequence, stored->back().timestamp};
   }
+  return counter;
 }
 
 }  // namespace dynflow::engine

@@ -26,6 +26,8 @@ class ScriptedStore final : public persistence::Store {
     failures_ = count;
     failure_code_ = code;
   }
+  // As long as it is set, chunks cannot be read.
+  void fail_chunk_reads(bool fails) { fails_chunk_reads_ = fails; }
   // As if the process had died: what is not committed now never will be.
   void cut_off() {
     is_cut_off_ = true;
@@ -55,6 +57,7 @@ class ScriptedStore final : public persistence::Store {
   }
   Result<std::vector<persistence::OutputChunk>> load_chunks(std::string_view plan_id, int action_id, std::int64_t after,
                                                             std::size_t limit) override {
+    if (fails_chunk_reads_) return Error(Code::kUnavailable, "told to fail");
     std::vector<persistence::OutputChunk> found;
     for (const auto& chunk : chunks_[{std::string(plan_id), action_id}]) {
       if (chunk.sequence > after && (limit == 0 || found.size() < limit)) found.push_back(chunk);
@@ -112,12 +115,19 @@ class ScriptedStore final : public persistence::Store {
     for (const auto& change : batch.changes()) {
       const auto* insert = std::get_if<Batch::InsertPlan>(&change);
       if (insert && plans_.count(insert->plan.id) > 0) return completion(Error(Code::kConflict, "exists"));
+      const auto* append = std::get_if<Batch::AppendChunks>(&change);
+      if (append && last_sequence(*append) >= append->chunks.front().sequence) return completion(Error(Code::kConflict, "exists"));
     }
     for (const auto& change : batch.changes()) {
       std::visit([this](const auto& one) { apply(one); }, change);
     }
     committed_.push_back(std::move(batch));
     completion({});
+  }
+
+  std::int64_t last_sequence(const Batch::AppendChunks& append) const {
+    const auto found = chunks_.find({append.plan_id, append.action_id});
+    return found == chunks_.end() || found->second.empty() ? 0 : found->second.back().sequence;
   }
 
   void apply(const Batch::InsertPlan& c) { plans_[c.plan.id] = c.plan; }
@@ -152,6 +162,7 @@ class ScriptedStore final : public persistence::Store {
   int failures_ = 0;
   Code failure_code_ = Code::kUnavailable;
   bool is_cut_off_ = false;
+  bool fails_chunk_reads_ = false;
   bool is_congested_ = false;
   std::map<std::string, persistence::PlanRecord> plans_;
   std::map<std::pair<std::string, int>, std::vector<persistence::OutputChunk>> chunks_;

@@ -1,5 +1,7 @@
 // What a world makes of the plans that an earlier one left in the store.
 
+#include <algorithm>
+
 #include "tests/unit/shared/engine/fixture.h"
 
 namespace dynflow::engine {
@@ -210,6 +212,68 @@ TEST_CASE("events of plans that have ended are swept away", "[recovery]") {
   REQUIRE(engine.store.events().size() == 1);
   engine.start();
   CHECK(engine.store.events().empty());
+}
+
+TEST_CASE("output of a recovered plan waits for a store that cannot be read", "[recovery]") {
+  Engine engine;
+  Names seen;
+  engine.add(listener("Listen", seen));
+  const std::string id = engine.run("Listen").id;
+  const auto say = [&](std::string text) {
+    engine.world->append_output(id, 1, {{0, "stdout", std::move(text), engine.clock.now(), {}}});
+  };
+  say("one");
+  say("two");
+  engine.settle(id);
+  engine.crash();
+  engine.start();
+  engine.settle(id);
+  engine.store.fail_chunk_reads(true);
+  say("three");
+  engine.world->send(id, 2, {"end", {}});
+  CHECK(shown(engine.settle(id)) != "stopped/success");
+  CHECK(engine.world->active_plans() == 1);
+  engine.store.fail_chunk_reads(false);
+  engine.scheduler->run_to_the_end();
+  CHECK(shown(engine.settle(id)) == "stopped/success");
+  const auto chunks = engine.store.load_chunks(id, 1, 0, 0).value();
+  REQUIRE(chunks.size() == 3);
+  for (std::size_t i = 0; i < 3; ++i) CHECK(chunks[i].sequence == static_cast<std::int64_t>(i + 1));
+  CHECK(chunks[2].output == "three");
+}
+
+TEST_CASE("the end of a runner that came before the stop is not lost", "[recovery]") {
+  Engine engine;
+  Names seen;
+  engine.add(listener("Listen", seen));
+  int reports = 0;
+  engine.add({.name = "Report", .run = [&](Running&, const Event*) { ++reports; }, .is_pure = true});
+  int others = 0;
+  engine.add({.name = "Other", .run = [&](Running&, const Event*) { ++others; }});
+  engine.add({.name = "Job", .plan = [](Planning& p, Json) {
+                p.sequence([&] {
+                  p.plan_action("Listen", Json::object());
+                  p.plan_action("Report", Json::object());
+                  p.plan_action("Other", Json::object());
+                });
+              }});
+  const PlanRecord job = engine.run("Job");
+  const std::string id = job.id;
+  const auto listening = std::find_if(job.steps.begin(), job.steps.end(),
+                                      [](const StepRecord& step) { return step.state == StepState::kSuspended; });
+  REQUIRE(listening != job.steps.end());
+  engine.world->send(id, listening->id, {"end", {}});
+  engine.world->stop(Deadline::after(std::chrono::seconds(10)));
+  CHECK(seen == Names{"start", "end"});
+  CHECK(reports == 1);
+  CHECK(others == 0);
+  engine.crash();
+  CHECK(shown(engine.store.plans().at(id)) == "running/pending");
+  engine.start();
+  CHECK(shown(engine.settle(id)) == "stopped/success");
+  CHECK(seen == Names{"start", "end"});
+  CHECK(reports == 1);
+  CHECK(others == 1);
 }
 
 }  // namespace
