@@ -3,7 +3,6 @@
 #include <fmt/core.h>
 
 #include <algorithm>
-#include <atomic>
 #include <charconv>
 #include <chrono>
 #include <mutex>
@@ -17,7 +16,8 @@
 namespace dynflow::callback {
 namespace {
 
-constexpr std::string_view kCallbackPath = "/foreman_tasks/api/tasks/callback";
+// The trailing question mark is what Net::HTTP sends (recorded), and harmless.
+constexpr std::string_view kCallbackPath = "/foreman_tasks/api/tasks/callback?";
 // Foreman's own limit for a request is a minute.
 constexpr std::chrono::seconds kDeadline{60};
 constexpr std::size_t kLargestAnswer = 1024 * 1024;
@@ -70,15 +70,15 @@ class HttpForemanClient final : public ForemanClient {
   }
 
   void close() override {
-    is_closed_ = true;
     const std::lock_guard lock(mutex_);
-    if (pool_) pool_->close_idle();
+    is_closed_ = true;
+    if (pool_) pool_->abort();
   }
 
  private:
   Result<std::shared_ptr<http::ClientPool>> connections() {
-    if (is_closed_) return Error(Code::kClosed, "the proxy stops");
     const std::lock_guard lock(mutex_);
+    if (is_closed_) return Error(Code::kClosed, "the proxy stops");
     if (pool_) return pool_;
     http::ClientOptions options;
     options.host = url_.host;
@@ -96,7 +96,8 @@ class HttpForemanClient final : public ForemanClient {
   static Error in_our_words(const Error& error) {
     // A connection that broke off may have delivered everything or nothing.
     const bool is_about_body = error.code() == Code::kInvalid || error.code() == Code::kTooLarge;
-    const Code code = is_about_body || error.code() == Code::kTimeout ? error.code() : Code::kUnavailable;
+    const bool is_kept = is_about_body || error.code() == Code::kTimeout || error.code() == Code::kClosed;
+    const Code code = is_kept ? error.code() : Code::kUnavailable;
     return Error(code, error.message());
   }
 
@@ -106,8 +107,8 @@ class HttpForemanClient final : public ForemanClient {
 
   const ForemanAddress address_;
   const ForemanUrl url_;
-  std::atomic<bool> is_closed_{false};
   std::mutex mutex_;
+  bool is_closed_ = false;
   std::shared_ptr<http::ClientPool> pool_;  // owners: this, and posts under way
 };
 

@@ -70,7 +70,7 @@ class Outbox::Impl : public std::enable_shared_from_this<Outbox::Impl> {
       : store_(store), client_(client), data_of_(std::move(data_of)), options_(options), clock_(clock) {}
 
   void start();
-  void stop();
+  void stop(Deadline drain);
   void wake();
 
  private:
@@ -95,6 +95,8 @@ class Outbox::Impl : public std::enable_shared_from_this<Outbox::Impl> {
   // Writes rows; the entries are free for another try when that is done.
   void write(WriteBatch batch, std::vector<std::string> ids);
   bool is_out();
+  // Nothing goes out now that could: all that was due is done with, or Foreman is away.
+  bool is_at_rest() const { return (busy_.empty() && !may_be_more_ && !is_loading_) || outages_ > 0; }
 
   persistence::Store& store_;
   ForemanClient& client_;
@@ -105,6 +107,7 @@ class Outbox::Impl : public std::enable_shared_from_this<Outbox::Impl> {
 
   std::mutex mutex_;
   std::condition_variable changed_;
+  std::condition_variable rested_;            // is_at_rest() may have become true
   std::deque<OutboxRecord> ready_;            // loaded and not taken
   std::unordered_set<std::string> busy_;      // loaded, and not done with: in ready_, being sent, being written
   std::unordered_set<std::string> suspects_;  // were refused alone: never put into a request with others
@@ -130,9 +133,10 @@ void Outbox::Impl::start() {
   }
 }
 
-void Outbox::Impl::stop() {
+void Outbox::Impl::stop(Deadline drain) {
   {
-    const std::lock_guard lock(mutex_);
+    Lock lock(mutex_);
+    if (is_running_) rested_.wait_for(lock, drain.left(), [this] { return is_at_rest(); });
     is_running_ = false;
   }
   client_.close();
@@ -195,12 +199,14 @@ void Outbox::Impl::load(Lock& lock) {
   if (!due || !next) {
     log::error({}, "callbacks that wait cannot be read: {}", (due ? next.error() : due.error()).message());
     next_look_ = now + options_.first_delay;
+    rested_.notify_all();
     return;
   }
   if (due->size() == limit) may_be_more_ = true;
   for (OutboxRecord& entry : *due) {
     if (outdated.count(entry.id) == 0 && busy_.insert(entry.id).second) ready_.push_back(std::move(entry));
   }
+  rested_.notify_all();
   // A time that has passed is that of an entry in busy_, and may hide a later one.
   if (*next) next_look_ = std::max(**next, now + std::chrono::seconds(1));
   if (!ready_.empty()) changed_.notify_all();
@@ -378,6 +384,7 @@ void Outbox::Impl::begin_outage(const Error& error) {
   is_probing_ = false;
   outage_until_ = clock_.instant() + delay;
   changed_.notify_all();
+  rested_.notify_all();
 }
 
 void Outbox::Impl::end_outage() {
@@ -406,14 +413,15 @@ void Outbox::Impl::write(WriteBatch batch, std::vector<std::string> ids) {
                     if (!status) self->may_be_more_ = true;
                   }
                   self->changed_.notify_one();
+                  self->rested_.notify_all();
                 });
 }
 
 Outbox::Outbox(persistence::Store& store, ForemanClient& client, DataOf data_of, OutboxOptions options, const Clock& clock)
     : impl_(std::make_shared<Impl>(store, client, std::move(data_of), options, clock)) {}
-Outbox::~Outbox() { impl_->stop(); }
+Outbox::~Outbox() { stop(); }
 void Outbox::start() { impl_->start(); }
-void Outbox::stop() { impl_->stop(); }
+void Outbox::stop(Deadline drain) { impl_->stop(drain); }
 void Outbox::wake() { impl_->wake(); }
 
 }  // namespace dynflow::callback

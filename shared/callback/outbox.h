@@ -18,6 +18,7 @@
 #include <string_view>
 
 #include "shared/base/clock.h"
+#include "shared/base/deadline.h"
 #include "shared/base/result.h"
 #include "shared/persistence/store.h"
 
@@ -53,9 +54,10 @@ class Outbox {
          const Clock& clock = system_clock());
   ~Outbox();
 
-  // Both harmless twice. stop() closes the client.
+  // Both harmless twice. stop() first lets what is due go out, up to `drain` and not while Foreman is away; then it closes the
+  // client. What is not delivered stays as rows.
   void start();
-  void stop();
+  void stop(Deadline drain = Deadline::after(Duration::zero()));
   // New entries may be there. Cheap; call after every commit that put one.
   void wake();
 

@@ -3,8 +3,10 @@
 #include <catch2/catch.hpp>
 
 #include <atomic>
+#include <latch>
 #include <memory>
 
+#include "shared/base/thread.h"
 #include "shared/http/server.h"
 
 using namespace dynflow;
@@ -50,7 +52,7 @@ TEST_CASE("the request has upstream's form, below the path of the URL") {
   const std::string path = GENERATE("", "/", "/sub", "/sub/");
   const auto client = client_for(foreman.url() + path);
   REQUIRE(client->post(R"({"callback":{},"data":{}})", "request-1").ok());
-  CHECK(foreman.target == (path.starts_with("/sub") ? "/sub" : "") + std::string("/foreman_tasks/api/tasks/callback"));
+  CHECK(foreman.target == (path.starts_with("/sub") ? "/sub" : "") + std::string("/foreman_tasks/api/tasks/callback?"));
   CHECK(foreman.body == R"({"callback":{},"data":{}})");
   CHECK(foreman.headers.get("Accept") == "*/*, application/json,version=2");
   CHECK(foreman.headers.get("Content-Type") == "application/json");
@@ -90,6 +92,29 @@ TEST_CASE("without a Foreman callbacks wait") {
   const auto client = client_for(url);
   client->close();
   CHECK(client->post("{}", "").error().code() == Code::kClosed);
+}
+
+TEST_CASE("closing ends a post that Foreman does not answer") {
+  std::latch has_come(1);
+  std::latch may_answer(1);
+  http::ServerOptions options;
+  options.listeners.emplace_back();
+  http::Server slow(std::move(options));
+  REQUIRE(slow.start([&](http::Request&) {
+    has_come.count_down();
+    may_answer.wait();
+    return http::text_response(200, "{}", "application/json");
+  }).ok());
+  const auto client = client_for("http://127.0.0.1:" + std::to_string(slow.ports().front()));
+  Status posted;
+  NamedThread poster("poster", [&] { posted = client->post("{}", ""); });
+  has_come.wait();
+  client->close();
+  poster.join();  // else after a minute, with kTimeout
+  REQUIRE_FALSE(posted.ok());
+  CHECK(posted.error().code() == Code::kClosed);
+  may_answer.count_down();
+  slow.stop(Deadline::after(std::chrono::seconds(5)));
 }
 
 TEST_CASE("URLs of Foreman") {

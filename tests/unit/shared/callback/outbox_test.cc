@@ -222,3 +222,22 @@ TEST_CASE_METHOD(Fixture, "an entry without data is given up, the others go") {
   wait_until_empty();
   CHECK(foreman.accepted.count("task-2") == 0);
 }
+
+TEST_CASE_METHOD(Fixture, "stop() lets go out what is due") {
+  put(1, 250);
+  start();
+  outbox->stop(Deadline::after(std::chrono::seconds(20)));
+  CHECK(foreman.accepted.size() == 250);
+  CHECK(is_empty());
+}
+
+TEST_CASE_METHOD(Fixture, "stop() does not wait for a Foreman that is away") {
+  foreman.answer = [](const Json&) -> Status { return Error(Code::kUnavailable, "refused"); };
+  put(1, 3);
+  start();
+  const Instant began = system_clock().instant();
+  outbox->stop(Deadline::after(std::chrono::minutes(5)));
+  CHECK(system_clock().instant() - began < std::chrono::minutes(4));
+  CHECK(foreman.accepted.empty());
+  CHECK_FALSE(is_empty());
+}
