@@ -16,8 +16,7 @@
 namespace dynflow::callback {
 namespace {
 
-// The trailing question mark is what Net::HTTP sends (recorded), and harmless.
-constexpr std::string_view kCallbackPath = "/foreman_tasks/api/tasks/callback?";
+constexpr std::string_view kCallbackPath = "/foreman_tasks/api/tasks/callback";
 // Foreman's own limit for a request is a minute.
 constexpr std::chrono::seconds kDeadline{60};
 constexpr std::size_t kLargestAnswer = 1024 * 1024;
