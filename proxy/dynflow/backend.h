@@ -28,6 +28,8 @@ class Backend {
   virtual std::vector<std::string> operations() const = 0;
   // The features that executors bring; nothing when only the other side knows them.
   virtual std::vector<core::FeatureInfo> features() const = 0;
+  // Executors that are installed there and could not be used; nothing when only the other side knows them.
+  virtual std::vector<core::FailedPlugin> failed_plugins() const = 0;
 };
 
 }  // namespace dynflow::proxy

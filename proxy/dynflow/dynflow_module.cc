@@ -94,7 +94,9 @@ Feature DynflowModule::row_of(const ExecutorSwitch& executor, const std::string&
   const auto found = std::find_if(loaded.begin(), loaded.end(), [&](const auto& info) { return info.name == name; });
   if (found == loaded.end()) {
     row.state = ModuleState::kFailed;
-    row.failure = fmt::format("{} is not there or could not be loaded; the log says more", executor.library);
+    const auto failed = backend_->failed_plugins();
+    const auto why = std::find_if(failed.begin(), failed.end(), [&](const auto& one) { return one.file == executor.library; });
+    row.failure = why != failed.end() ? why->reason : fmt::format("{} is not installed", executor.library);
   } else {
     row.version = found->version;
     row.capabilities = found->capabilities;

@@ -19,6 +19,7 @@ class InProcess final : public Backend {
   http::Response handle(http::Request& request, std::string_view path) override;
   std::vector<std::string> operations() const override { return core_->operations(); }
   std::vector<core::FeatureInfo> features() const override { return core_->features(); }
+  std::vector<core::FailedPlugin> failed_plugins() const override { return core_->failed_plugins(); }
 
  private:
   std::unique_ptr<core::Core> core_;

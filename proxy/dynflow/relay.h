@@ -43,6 +43,7 @@ class Relay final : public Backend {
   http::Response handle(http::Request& request, std::string_view path) override;
   std::vector<std::string> operations() const override;
   std::vector<core::FeatureInfo> features() const override { return {}; }
+  std::vector<core::FailedPlugin> failed_plugins() const override { return {}; }
 
  private:
   Relay(const RelayOptions& options, std::shared_ptr<const net::TlsClientContext> tls,

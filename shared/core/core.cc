@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cstdlib>
 #include <optional>
 #include <thread>
 #include <utility>
@@ -12,6 +13,7 @@
 #include "shared/callback/foreman_client.h"
 #include "shared/callback/outbox.h"
 #include "shared/core/cleaner.h"
+#include "shared/core/database_choice.h"
 #include "shared/core/plugin_path.h"
 #include "shared/core/plugin_settings.h"
 #include "shared/engine/registry.h"
@@ -31,6 +33,8 @@ static_assert(api::kExternalEvent == runner::kExternalEvent, "the routes and the
 static_assert(callback::kCallbackAction == runner::kCallbackAction);
 
 constexpr std::size_t kMostEngineThreads = 4;
+// Callbacks of the last tasks go out before the end: a database in memory would lose them.
+constexpr std::chrono::seconds kLastCallbacks{2};
 
 class CoreImpl final : public Core {
  public:
@@ -42,6 +46,7 @@ class CoreImpl final : public Core {
   http::Response handle(http::Request& request, std::string_view path, const Authorize& authorize) override;
   std::vector<std::string> operations() const override { return launchers_.operations(); }
   std::vector<FeatureInfo> features() const override;
+  std::vector<FailedPlugin> failed_plugins() const override { return failed_plugins_; }
 
  private:
   Status open_store();
@@ -64,6 +69,7 @@ class CoreImpl final : public Core {
   std::optional<callback::Outbox> outbox_;
   std::optional<runner::Dispatcher> dispatcher_;
   std::vector<plugin::Feature> features_;
+  std::vector<FailedPlugin> failed_plugins_;  // as features_: complete before the first request
   std::optional<plugin::Context> context_;
   std::optional<plugin::Plugins> plugins_;
   std::optional<api::Api> api_;
@@ -72,7 +78,9 @@ class CoreImpl final : public Core {
 
 Status CoreImpl::open_store() {
   persistence::StoreOptions options;
-  options.database = options_.database;
+  auto database = choose_database(options_.database, std::getenv("DYNFLOW_DB_CONN_STRING"));
+  if (!database) return database.error();
+  options.database = std::move(*database);
   if (options.database.empty()) {
     // smart_proxy_dynflow v0.9.4, lib/smart_proxy_dynflow/proxy_adapter.rb and core.rb:27-42.
     log::info({}, "Using in-memory database (default behaviour). Restart will drop all dynflow data.");
@@ -127,7 +135,10 @@ void CoreImpl::load_plugins() {
     } else if (loaded.error().code() == Code::kNotFound) {
       log::info({}, "plugin {}", loaded.error().message());
     } else {
-      log::error({}, "plugin {}", loaded.error().message());
+      std::string reason = loaded.error().message();
+      std::replace(reason.begin(), reason.end(), '\n', ' ');
+      log::error({}, "plugin {}", reason);
+      failed_plugins_.push_back({std::filesystem::path(file).filename().string(), std::move(reason)});
     }
   }
 }
@@ -156,10 +167,12 @@ void CoreImpl::stop(Deadline deadline) {
   is_serving_ = false;
   if (api_) api_->stop_launching();
   if (cleaner_) cleaner_->stop();
+  // The world first, so that no step hands work to runners that are gone; and once more for what runners said at last.
+  if (world_) world_->stop(deadline);
   if (dispatcher_) dispatcher_->stop();
   if (world_) world_->stop(deadline);
   if (plugins_) plugins_->stop();
-  if (outbox_) outbox_->stop();
+  if (outbox_) outbox_->stop(deadline.sooner(Deadline::after(kLastCallbacks)));
   if (scheduler_) scheduler_->stop();
   if (store_) store_->stop();
 }

@@ -27,7 +27,7 @@ struct ForemanOptions {
 };
 
 struct CoreOptions {
-  std::string database;               // file; empty = memory
+  std::string database;               // file; empty = memory; DYNFLOW_DB_CONN_STRING comes first, see database_choice.h
   bool console_auth = true;
   std::chrono::seconds cleaner_age{1800};
   settings::RunnerLimits runner_limits;
@@ -42,6 +42,12 @@ struct FeatureInfo {
   std::string name;
   std::string version;
   std::vector<std::string> capabilities;
+};
+
+// A plugin that is there and could not be used: its features are not in Core::features().
+struct FailedPlugin {
+  std::string file;    // "foreman_remote_execution_core.so"
+  std::string reason;  // one line
 };
 
 // Says whether the client of this request may do what it asks; the host's rules (trusted hosts, client certificate). Nothing =
@@ -62,12 +68,14 @@ class Core {
 
   virtual std::vector<std::string> operations() const = 0;
   virtual std::vector<FeatureInfo> features() const = 0;
+  // Since start().
+  virtual std::vector<FailedPlugin> failed_plugins() const = 0;
 };
 
 std::unique_ptr<Core> make_core(CoreOptions options);
 
 // The face's version: proxy and core must agree exactly.
-inline constexpr std::uint32_t kFaceVersion = 1;
+inline constexpr std::uint32_t kFaceVersion = 2;
 
 }  // namespace dynflow::core
 

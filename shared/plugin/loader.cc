@@ -69,6 +69,7 @@ class Plugins::Host {
     api_.cxx = &context;
   }
   const dynflow_host_api* api() const { return &api_; }
+  std::vector<Feature>& features() { return context_.features; }
 
  private:
   static void log(void*, int level, dynflow_text message) noexcept {
@@ -127,7 +128,9 @@ Result<LoadedPlugin> Plugins::load(const std::filesystem::path& file) {
   }
 
   dynflow_text problem{nullptr, 0};
+  const std::size_t features = host_->features().size();
   if (plugin->init(host_->api(), &problem) != 0) {
+    host_->features().resize(features);
     return refuse(Code::kFailed, view(problem).empty() ? std::string_view("could not be initialised") : view(problem));
   }
   const bool has_stop = plugin->size >= offsetof(dynflow_plugin_api, stop) + sizeof(dynflow_plugin_api::stop);

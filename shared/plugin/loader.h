@@ -30,8 +30,8 @@ class Plugins {
   Plugins& operator=(const Plugins&) = delete;
 
   // Loads one library and runs its init(). Errors, each with the file's name: kNotFound (no such file), kUnavailable (the linker's text,
-  // no plugin, another abi or build; both numbers are in the text), kFailed (init's own text). What a failed init() registered
-  // stays registered.
+  // no plugin, another abi or build; both numbers are in the text), kFailed (init's own text). Of what a failed init()
+  // registered, features are taken back; actions and launchers stay.
   Result<LoadedPlugin> load(const std::filesystem::path& file);
   // Ends the plugins' threads, the last loaded first. Harmless twice.
   void stop();

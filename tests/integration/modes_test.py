@@ -196,6 +196,33 @@ class Decision(Base):
             self.assertEqual((row["http_enabled"], row["https_enabled"], row["state"]), (False, True, "running"))
             self.assertEqual(proxy.http.get("/dynflow/tasks/count").status, 404)
 
+    def test_an_executor_without_its_key_is_failed_and_the_rest_runs(self):
+        key = self.folder / "no-such-key"
+        with SmartProxy(self.folder / "keyless", self.foreman.url, ssh_key=key, external_core=False) as proxy:
+            rows = proxy.http.get("/v2/features").json()
+            self.assertEqual(rows["dynflow"]["state"], "running")
+            self.assertNotIn("ssh", proxy.http.get("/dynflow/tasks/operations").json())
+            failed = proxy.http.get("/logs/").json()["info"]["failed_modules"]
+            features = proxy.http.get("/features").json()
+            for name in ("script", "ssh"):
+                self.assertEqual(rows[name]["state"], "failed")
+                self.assertEqual(rows[name]["capabilities"], [])
+                self.assertNotIn(name, features)
+                self.assertIn(f"SSH private key file {key} doesn't exist", failed[name])
+
+    def test_the_environment_chooses_the_database(self):
+        file = self.folder / "environment.sqlite"
+        with SmartProxy(self.folder / "sqlite", self.foreman.url, external_core=False,
+                        environment={"DYNFLOW_DB_CONN_STRING": f"sqlite://{file}"}) as proxy:
+            self.assertEqual(self.dynflow_row(proxy)["state"], "running")
+            self.assertTrue(file.exists())
+        with SmartProxy(self.folder / "postgresql", self.foreman.url, external_core=False,
+                        environment={"DYNFLOW_DB_CONN_STRING": "postgresql://user:hunter2@localhost/dynflow"}) as proxy:
+            self.assertEqual(self.dynflow_row(proxy)["state"], "failed")
+            failed = proxy.http.get("/logs/").json()["info"]["failed_modules"]
+            self.assertIn("DYNFLOW_DB_CONN_STRING: databases of the kind 'postgresql'", failed["dynflow"])
+            self.assertNotIn("hunter2", proxy.logs())
+
 
 if __name__ == "__main__":
     unittest.main()

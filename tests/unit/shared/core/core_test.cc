@@ -2,11 +2,13 @@
 
 #include <catch2/catch.hpp>
 
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 
 #include "shared/base/ids.h"
 #include "shared/core/cleaner.h"
+#include "shared/core/database_choice.h"
 #include "shared/core/plugin_settings.h"
 #include "tests/support/engine/live_world.h"
 
@@ -135,4 +137,55 @@ TEST_CASE("the cleaner removes what ended long ago, and nothing else") {
   clock.advance(std::chrono::seconds(1900));
   cleaner.clean();
   CHECK(live.stored_plans() == 0);
+}
+
+TEST_CASE("the environment's database comes before the setting's") {
+  const auto chosen = [](const char* connection) { return choose_database("/set.sqlite", connection).value(); };
+  CHECK(chosen(nullptr) == "/set.sqlite");
+  for (const char* memory : {"", "sqlite:/", "sqlite://", "sqlite:///"}) CHECK(chosen(memory).empty());
+  CHECK(chosen("sqlite:///var/lib/dynflow.sqlite") == "/var/lib/dynflow.sqlite");
+  CHECK(chosen("sqlite:///var/lib/dynflow.sqlite?timeout=5000") == "/var/lib/dynflow.sqlite");
+  CHECK(chosen("sqlite://data/dynflow.sqlite") == "data/dynflow.sqlite");
+  for (const char* other : {"postgresql://user:hunter2@db/dynflow", "postgres:/dynflow", "sqlite:x", "sqlite:/x", "/a/file", "x"}) {
+    const auto refused = choose_database("", other);
+    REQUIRE_FALSE(refused.ok());
+    CHECK(refused.error().code() == Code::kInvalid);
+    CHECK(refused.error().message().find("DYNFLOW_DB_CONN_STRING") == 0);
+    CHECK(refused.error().message().find_first_of("\n") == std::string::npos);
+    CHECK(refused.error().message().find("hunter2") == std::string::npos);
+  }
+}
+
+TEST_CASE("a core takes the database of the environment, or does not start") {
+  const Folder folder;
+  const auto file = folder.path / "environment.sqlite";
+  CoreOptions options;
+  options.database = (folder.path / "set.sqlite").string();
+  setenv("DYNFLOW_DB_CONN_STRING", ("sqlite://" + file.string()).c_str(), 1);
+  {
+    const auto core = make_core(options);
+    CHECK(core->start().ok());
+  }
+  setenv("DYNFLOW_DB_CONN_STRING", "postgresql://localhost/dynflow", 1);
+  const Status refused = make_core(options)->start();
+  unsetenv("DYNFLOW_DB_CONN_STRING");
+  CHECK(std::filesystem::exists(file));
+  CHECK_FALSE(std::filesystem::exists(options.database));
+  REQUIRE_FALSE(refused.ok());
+  CHECK(refused.error().message().find("'postgresql'") != std::string::npos);
+}
+
+TEST_CASE("a plugin that cannot be used is told with its reason") {
+  const Folder folder;
+  folder.write("broken.so", "not a library\n");
+  CoreOptions options;
+  options.plugin_directory = folder.path;
+  options.plugins = {"absent.so", "broken.so"};
+  const auto core = make_core(options);
+  REQUIRE(core->start().ok());
+  const auto failed = core->failed_plugins();
+  REQUIRE(failed.size() == 1);
+  CHECK(failed[0].file == "broken.so");
+  CHECK(failed[0].reason.find("broken.so: ") == 0);
+  CHECK(failed[0].reason.find('\n') == std::string::npos);
 }

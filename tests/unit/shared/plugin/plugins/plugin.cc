@@ -16,6 +16,7 @@ int init(const dynflow_host_api* host, dynflow_text* error) {
   g_host = host;
   if (host->abi != DYNFLOW_PLUGIN_ABI || host->size < sizeof(dynflow_host_api)) return 1;
   if constexpr (PLUGIN_KIND == 'f') {
+    static_cast<dynflow::plugin::Context*>(host->cxx)->features.push_back({"announced too early", "", {}});
     *error = text("no key file");
     return 1;
   }
