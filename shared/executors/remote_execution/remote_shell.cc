@@ -42,7 +42,8 @@ say ready 0
 
 // Prints "<pid> <parent> <session> <state>" for all processes, zombies left out; then those that belong to the job: members of
 // the wrapper's session and everything below them, without the wrapper, the shells above it and its direct children (its own subshell
-// and tee), which end by themselves and hand on the exit status.
+// and tee), which end by themselves and hand on the exit status. Parents stand before their children: a shell that sees only its
+// child killed would go on with the next line of the script.
 constexpr std::string_view kStop = R"sh(
 pause() { sleep 0.2 2>/dev/null || sleep 1; }
 table() {
@@ -66,7 +67,14 @@ tree() {
         for (x in parent)
           if (!(x in found) && !(x in above) && ((parent[x] in found) || parent[x] == w)) { found[x] = 1; more = 1 }
       } while (more)
-      for (x in found) if (parent[x] != w) printf "%s ", x
+      deepest = 0
+      for (x in found) {
+        depth[x] = 0
+        for (y = x; (y in parent) && y != w && depth[x] < 1000; y = parent[y]) depth[x]++
+        if (depth[x] > deepest) deepest = depth[x]
+      }
+      for (level = 0; level <= deepest; level++)
+        for (x in found) if (depth[x] == level && parent[x] != w) printf "%s ", x
     }'
 }
 send() {
