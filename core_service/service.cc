@@ -208,12 +208,16 @@ int run(const CommandLine& command_line) {
     if (!created) return fail(readiness, created.error());
     pid_file.emplace(*std::move(created));
   }
-  if (const Status done = log::configure(settings->log_options()); !done) return fail(readiness, done.error());
+  if (const Status done = log::configure(settings->log_options()); !done) {
+    pid_file.reset();
+    return fail(readiness, done.error());
+  }
   for (const std::string& warning : settings->warnings) log::warn({}, "{}", warning);
 
   Service service(where);
   if (const Status started = service.start(*settings); !started) {
     service.stop();
+    pid_file.reset();  // before anybody is told: whoever waits finds no trace
     return fail(readiness, started.error());
   }
   readiness.tell(0);
