@@ -87,7 +87,10 @@ void IoThread::run() {
       if (connections_.empty()) break;
     }
     const bool needs_sweep = !connections_.empty() || (!is_listening_ && !is_draining());
-    const auto events = poller_.wait(needs_sweep ? static_cast<int>(interval.count()) : -1);
+    const bool needs_tick = workers_.relieve();
+    const auto events = poller_.wait(needs_tick    ? static_cast<int>(WorkerPool::kTick.count())
+                                     : needs_sweep ? static_cast<int>(interval.count())
+                                                   : -1);
     for (const net::Poller::Event& event : events) {
       if (event.tag < kMaxListeners) {
         accept_all(static_cast<std::size_t>(event.tag));

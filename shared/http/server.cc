@@ -168,8 +168,10 @@ void Server::Impl::close(ServedConnection& connection, bool is_broken) {
 }
 
 bool Server::Impl::stays_for_next(ServedConnection& connection) const {
-  if (connection.owner.is_draining() || !workers_->is_quiet()) return false;
-  return connection.io.wait(net::IoState::kWantRead, Deadline::after(kStay)).ok();
+  if (connection.owner.is_draining() || !workers_->may_stay()) return false;
+  const bool has_more = connection.io.wait(net::IoState::kWantRead, Deadline::after(kStay)).ok();
+  workers_->end_stay();
+  return has_more;
 }
 
 Server::Load Server::Impl::load() const {

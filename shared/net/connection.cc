@@ -9,6 +9,7 @@
 #include <string>
 
 #include "shared/net/socket.h"
+#include "shared/net/wait_observer.h"
 
 namespace dynflow::net {
 namespace {
@@ -60,6 +61,7 @@ Status Connection::wait_either(IoState state, Deadline deadline) const {
 }
 
 Status Connection::wait_for(short events, Deadline deadline) const {
+  const WaitObserver::Wait observed;
   pollfd wanted{fd_.get(), events, 0};
   for (;;) {
     const int ready = ::poll(&wanted, 1, deadline.left_ms());
