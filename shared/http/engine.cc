@@ -82,7 +82,6 @@ class JobStream final : public httplib::Stream {
   Engine::Job& job() { return job_; }
   Response response;
   bool closes = false;
-  bool has_type = false;
 
  private:
   bool send(std::string_view rest) {
@@ -122,7 +121,46 @@ class Engine::Httplib final : public httplib::Server {
     });
   }
 
-  bool run(JobStream& stream) {
+  // The handler's answer, with no field that this layer owns or that could break the head.
+  Response ask_handler(Request& request) const {
+    Response response = call_handler(request);
+    if (response.status < 200 || response.status > 599) {
+      log::error({.request_id = request.request_id}, "handler answered with status {}", response.status);
+      response = error_response(500, "Internal Server Error");
+    }
+    response.headers.remove_if([&](const std::string& name, const std::string& value) {
+      if (is_hop_by_hop(name) || same_as(name, "Content-Length")) return true;
+      if (is_token(name) && is_clean_value(value)) return false;
+      log::warn({.request_id = request.request_id}, "response header {} dropped: forbidden bytes", name);
+      return true;
+    });
+    if (has_no_body(response.status)) response.stream.reset();
+    return response;
+  }
+
+  // Most answers are one text: head and text leave in one piece, and httplib, which would spend more on them than
+  // everything else does, is not needed.
+  bool send_whole(Engine::Job& job, const Response& response, bool closes) const {
+    std::string head;
+    head.reserve(512);
+    head.append("HTTP/1.1 ").append(std::to_string(response.status)).append(" ");
+    head.append(reason_phrase(response.status)).append("\r\n");
+    const auto add = [&head](std::string_view name, std::string_view value) {
+      head.append(name).append(": ").append(value).append("\r\n");
+    };
+    for (const auto& [name, value] : response.headers) add(name, value);
+    add("Connection", closes ? "close" : "Keep-Alive");
+    if (!has_no_body(response.status)) add("Content-Length", std::to_string(response.body.size()));
+    if (!response.headers.has("Date")) add("Date", date_now());
+    if (!response.headers.has("Server")) add("Server", server_header_);
+    head += "\r\n";
+    const bool has_body = !has_no_body(response.status) && job.request.method != "HEAD";
+    const std::string_view body = has_body ? std::string_view(response.body) : std::string_view();
+    return job.io.write(head, body, Deadline::after(job.write_deadline)).ok();
+  }
+
+  // The same for an answer that comes bit by bit.
+  bool send_stream(JobStream& stream) {
     bool is_closed = false;
     current_stream = &stream;
     bool done = false;
@@ -149,31 +187,9 @@ class Engine::Httplib final : public httplib::Server {
   }
 
   void answer(JobStream& stream, httplib::Response& out) const {
-    Engine::Job& job = stream.job();
-    stream.response = call_handler(job.request);
-    Response& response = stream.response;
-    if (response.status < 200 || response.status > 599) {
-      log::error({.request_id = job.request.request_id}, "handler answered with status {}", response.status);
-      response = error_response(500, "Internal Server Error");
-    }
-    out.status = response.status;
-    for (const auto& [name, value] : response.headers) {
-      if (is_hop_by_hop(name) || same_as(name, "Content-Length")) continue;
-      if (!is_token(name) || !is_clean_value(value)) {
-        log::warn({.request_id = job.request.request_id}, "response header {} dropped: forbidden bytes", name);
-        continue;
-      }
-      stream.has_type = stream.has_type || same_as(name, "Content-Type");
-      out.headers.emplace(name, value);
-    }
-    if (has_no_body(response.status)) {
-      response.stream.reset();
-    } else if (response.stream) {
-      stream_body(stream, out);
-    } else {
-      out.body = std::move(response.body);
-    }
-    stream.closes = stream.closes || job.wants_close();
+    out.status = stream.response.status;
+    for (const auto& [name, value] : stream.response.headers) out.headers.emplace(name, value);
+    stream_body(stream, out);
   }
 
   void stream_body(JobStream& stream, httplib::Response& out) const {
@@ -208,8 +224,7 @@ class Engine::Httplib final : public httplib::Server {
     headers.erase("Keep-Alive");
     headers.erase("Connection");
     if (!stream.response.headers.has("Accept-Ranges")) headers.erase("Accept-Ranges");
-    if (!stream.has_type) headers.erase("Content-Type");
-    if (has_no_body(out.status)) headers.erase("Content-Length");
+    if (!stream.response.headers.has("Content-Type")) headers.erase("Content-Type");
     headers.emplace("Connection", stream.closes ? "close" : "Keep-Alive");
     if (headers.find("Date") == headers.end()) headers.emplace("Date", date_now());
     if (headers.find("Server") == headers.end()) headers.emplace("Server", server_header_);
@@ -231,9 +246,17 @@ Engine::Engine(Handler handler, std::string server_header) {
 Engine::~Engine() = default;
 
 Engine::Outcome Engine::run(Job& job) const {
+  Response response = httplib_->ask_handler(job.request);
+  const bool closes = job.wants_close();
+  if (!response.stream) {
+    if (!httplib_->send_whole(job, response, closes)) return Outcome::kBroken;
+    return closes ? Outcome::kClose : Outcome::kKeepAlive;
+  }
   // httplib needs the method only to leave out the body of an answer to HEAD.
   JobStream stream(job, job.request.method == "HEAD" ? "HEAD / HTTP/1.1\r\n\r\n" : "GET / HTTP/1.1\r\n\r\n");
-  const bool is_done = httplib_->run(stream) && stream.flush();
+  stream.response = std::move(response);
+  stream.closes = closes;
+  const bool is_done = httplib_->send_stream(stream) && stream.flush();
   // The stream may read the request's body, which ends with the job.
   stream.response.stream.reset();
   if (!is_done) return Outcome::kBroken;

@@ -1,6 +1,6 @@
-// cpp-httplib as a private engine: it runs the handler and writes the answer of one request.
+// Runs the handler and writes the answer of one request. Answers that come bit by bit are written by cpp-httplib.
 //
-// It never parses bytes from outside: it is given a head of ours ("GET / HTTP/1.1"), and the handler gets the
+// httplib never parses bytes from outside: it is given a head of ours ("GET / HTTP/1.1"), and the handler gets the
 // request that head.cc parsed. Its routes, body readers, compression, ranges and keep-alive rules are not used.
 //
 // Threads: run() from any thread, many at once.

@@ -35,6 +35,11 @@ class Headers {
   // Replaces every field of that name by one.
   void set(std::string_view name, std::string value);
   void remove(std::string_view name);
+  // Removes the fields for which `is_unwanted(name, value)` is true.
+  template <class Predicate>
+  void remove_if(Predicate is_unwanted) {
+    std::erase_if(fields_, [&](const Field& field) { return is_unwanted(field.first, field.second); });
+  }
 
   auto begin() const { return fields_.begin(); }
   auto end() const { return fields_.end(); }
