@@ -8,6 +8,9 @@
 namespace dynflow::http {
 namespace {
 
+// A worker that runs comes for the next request sooner than a sleeping one is awake, unless this many wait for it.
+constexpr std::size_t kQueuedPerWorker = 4;
+
 std::size_t processors() { return std::max<std::size_t>(std::thread::hardware_concurrency(), 2); }
 
 }  // namespace
@@ -54,6 +57,7 @@ bool WorkerPool::try_push(ServedConnection& connection) {
 
 void WorkerPool::call_workers() {
   if (queue_.empty() || running() >= max_running_ || !has_reserve()) return;
+  if (queue_.size() <= running() * kQueuedPerWorker) return;
   if (!idle_.empty()) {
     Worker& worker = *idle_.back();
     idle_.pop_back();

@@ -29,8 +29,9 @@ class WorkerPool {
  public:
   using Serve = std::function<void(ServedConnection&)>;
 
-  // Queued requests wait this long for workers that hang without saying so.
-  static constexpr std::chrono::milliseconds kTick{1};
+  // Queued requests wait this long for workers that hang without saying so. Shorter, and workers that only wait for
+  // a processor would be taken for hanging ones.
+  static constexpr std::chrono::milliseconds kTick{3};
 
   WorkerPool(std::size_t max_workers, std::size_t max_queue, Serve serve);
   ~WorkerPool();
