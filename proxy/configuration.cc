@@ -86,8 +86,8 @@ Result<DynflowOptions> dynflow_options(const Configuration& configuration, std::
 
   // `script` is the feature's name today, `ssh` its name before Foreman 3.3: both, so that every Foreman finds one.
   options.executors = {
-      {"remote_execution_ssh", "foreman_remote_execution_core.so", {"script", "ssh"}, configuration.remote_execution_ssh.enabled},
-      {"ansible", "foreman_ansible_core.so", {"ansible"}, configuration.ansible.enabled}};
+      {"remote_execution_ssh", "foreman_remote_execution_core.so", {"script", "ssh"}, "1.0.1", configuration.remote_execution_ssh.enabled},
+      {"ansible", "foreman_ansible_core.so", {"ansible"}, "3.7.1", configuration.ansible.enabled}};
   return options;
 }
 

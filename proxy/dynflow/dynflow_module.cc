@@ -80,7 +80,7 @@ http::Response DynflowModule::handle(http::Request& request) {
 Feature DynflowModule::row_of(const ExecutorSwitch& executor, const std::string& name) const {
   Feature row;
   row.name = name;
-  row.version = kDynflowVersion;
+  row.version = executor.version;
   row.is_on_http = executor.enabled.http;
   row.is_on_https = executor.enabled.https;
   row.state = executor.enabled.is_on() ? state_ : ModuleState::kDisabled;
@@ -98,7 +98,6 @@ Feature DynflowModule::row_of(const ExecutorSwitch& executor, const std::string&
     const auto why = std::find_if(failed.begin(), failed.end(), [&](const auto& one) { return one.file == executor.library; });
     row.failure = why != failed.end() ? why->reason : fmt::format("{} is not installed", executor.library);
   } else {
-    row.version = found->version;
     row.capabilities = found->capabilities;
   }
   return row;

@@ -23,6 +23,7 @@ struct ExecutorSwitch {
   std::string settings;               // "remote_execution_ssh": its file in settings.d
   std::string library;                // "foreman_remote_execution_core.so"
   std::vector<std::string> features;  // announced names: "script", "ssh"
+  std::string version;                // of the Ruby plugin whose behaviour it has; the same in every mode
   settings::Enabled enabled;
 };
 
