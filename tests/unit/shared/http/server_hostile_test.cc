@@ -1,6 +1,9 @@
 // What outsiders may try against a running server, by raw sockets.
 #include <catch2/catch.hpp>
 
+#include <algorithm>
+#include <thread>
+
 #include "shared/http/head.h"
 #include "tests/unit/shared/http/raw_client.h"
 #include "tests/unit/shared/http/test_server.h"
@@ -179,4 +182,20 @@ TEST_CASE("clients that vanish leave nothing behind") {
     REQUIRE(client.send(start));
   }
   CHECK(eventually([&] { return server.server.load().connections == 0; }));
+}
+
+TEST_CASE("handlers that hang are left to their threads, other requests get further ones") {
+  const std::size_t hanging = std::max<std::size_t>(std::thread::hardware_concurrency(), 2) + 2;
+  TestServer server([&](http::ServerOptions& options) { options.max_workers = hanging + 1; });
+  std::vector<RawSocket> clients;
+  for (std::size_t i = 0; i < hanging; ++i) {
+    clients.emplace_back(server.port());
+    REQUIRE(clients.back().send("GET /waits HTTP/1.1\r\nHost: a\r\n\r\n"));
+  }
+  REQUIRE(server.gate.wait_for(hanging));
+  RawSocket other(server.port());
+  REQUIRE(other.send(with("A: b")));
+  CHECK(status_of(other.answer()) == 200);
+  server.gate.open();
+  for (RawSocket& client : clients) CHECK(status_of(client.answer()) == 200);
 }
