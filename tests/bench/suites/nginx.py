@@ -7,14 +7,16 @@ from network import answers, free_port, wait_until
 
 
 class Nginx:
-    """Two workers on a free port. `location` is the body of `location /`."""
+    """Two workers on a free port. `location` is the body of `location /`. With an identity it speaks TLS as the proxy does: 1.2 and
+    1.3, a client certificate of `ca` asked for and not needed."""
 
-    def __init__(self, folder, location, identity=None, http=""):
+    def __init__(self, folder, location, identity=None, ca=None, http=""):
         self.folder = Path(folder)
         self.folder.mkdir(parents=True)
         self.port = free_port()
         listen = f"127.0.0.1:{self.port}{' ssl' if identity else ''}"
-        tls = f"ssl_certificate {identity.cert}; ssl_certificate_key {identity.key};" if identity else ""
+        tls = (f"ssl_certificate {identity.cert}; ssl_certificate_key {identity.key}; ssl_protocols TLSv1.2 TLSv1.3;"
+               f"ssl_client_certificate {ca}; ssl_verify_client optional;") if identity else ""
         Path(self.folder, "nginx.conf").write_text(
             f"daemon off; worker_processes 2; pid {self.folder}/pid; error_log {self.folder}/error.log;\n"
             "events { worker_connections 2048; }\n"

@@ -15,7 +15,8 @@ def run(folder, rounds):
     with Foreman() as foreman, \
             SmartProxy(folder / "proxy", foreman.url, identity=pki.proxy, ca=pki.ca.cert,
                        settings={"log_level": "ERROR"}) as proxy, \
-            Nginx(folder / "nginx", ANSWER) as plain, Nginx(folder / "nginx-tls", ANSWER, identity=pki.proxy) as tls:
+            Nginx(folder / "nginx", ANSWER) as plain, \
+            Nginx(folder / "nginx-tls", ANSWER, identity=pki.proxy, ca=pki.ca.cert) as tls:
         http = {"nginx": (plain.url + "/version", [plain.pid]),
                 "smart-proxy": (f"http://127.0.0.1:{proxy.port}/version", [proxy.process.pid])}
         https = {"nginx": (tls.url + "/version", [tls.pid]),
