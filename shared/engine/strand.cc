@@ -1,6 +1,7 @@
 #include "shared/engine/strand.h"
 
 #include <chrono>
+#include <utility>
 
 namespace dynflow::engine {
 
@@ -41,14 +42,14 @@ void Activity::leave() {
   changed_.notify_all();
 }
 
-void Activity::strand_woke() {
+void Activity::strand_woke(const std::shared_ptr<Strand>& strand) {
   const std::lock_guard lock(mutex_);
-  ++awake_;
+  awake_.emplace(strand.get(), strand);
 }
 
-void Activity::strand_slept() {
+void Activity::strand_slept(const Strand& strand) {
   const std::lock_guard lock(mutex_);
-  --awake_;
+  awake_.erase(&strand);
   changed_.notify_all();
 }
 
@@ -66,7 +67,7 @@ void Activity::write_ended() {
 bool Activity::wait_until_quiet(Scheduler& scheduler, Deadline deadline) {
   std::unique_lock lock(mutex_);
   return wait_until(scheduler, lock, changed_, deadline,
-                    [this] { return running_ == 0 && awake_ == 0 && writing_ == 0; });
+                    [this] { return running_ == 0 && awake_.empty() && writing_ == 0; });
 }
 
 void Activity::close(Scheduler& scheduler) {
@@ -75,6 +76,11 @@ void Activity::close(Scheduler& scheduler) {
   // Not bounded on purpose: what runs now uses the world, and the store completes every batch.
   while (!wait_until(scheduler, lock, changed_, Deadline::after(std::chrono::hours(1)),
                      [this] { return running_ == 0 && writing_ == 0; })) {
+  }
+  const auto left = std::exchange(awake_, {});
+  lock.unlock();
+  for (const auto& [_, strand] : left) {
+    if (const auto alive = strand.lock()) alive->discard();
   }
 }
 
@@ -85,7 +91,7 @@ void Strand::post(std::function<void()> task) {
     if (is_awake_) return;
     is_awake_ = true;
   }
-  activity_->strand_woke();
+  activity_->strand_woke(shared_from_this());
   schedule();
 }
 
@@ -93,8 +99,17 @@ void Strand::schedule() {
   scheduler_.post([self = shared_from_this()] { self->drain(); });
 }
 
+void Strand::discard() {
+  std::deque<std::function<void()>> dropped;
+  {
+    const std::lock_guard lock(mutex_);
+    dropped.swap(tasks_);
+  }
+  // Destroyed without the lock: what they hold may own this strand.
+}
+
 void Strand::drain() {
-  if (!activity_->enter()) return;
+  if (!activity_->enter()) return discard();
   bool is_empty = false;
   for (int i = 0; i < kTasksInTurn && !is_empty; ++i) {
     std::function<void()> task;
@@ -110,7 +125,7 @@ void Strand::drain() {
     if (is_empty) is_awake_ = false;
   }
   if (is_empty) {
-    activity_->strand_slept();
+    activity_->strand_slept(*this);
   } else {
     schedule();
   }

@@ -6,11 +6,14 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <unordered_map>
 
 #include "shared/base/deadline.h"
 #include "shared/engine/world.h"
 
 namespace dynflow::engine {
+
+class Strand;
 
 // Waits until `is_met`, which is asked under `lock`. For schedulers without threads the waiting thread runs their tasks. False: the
 // deadline passed first.
@@ -26,22 +29,22 @@ class Activity {
   [[nodiscard]] bool enter();
   void leave();
   // A strand has tasks, or has none any more.
-  void strand_woke();
-  void strand_slept();
+  void strand_woke(const std::shared_ptr<Strand>& strand);
+  void strand_slept(const Strand& strand);
   // A batch was given to the store, or completed.
   void write_began();
   void write_ended();
 
   // Nothing runs, waits to run, or is being written. False: the deadline passed first.
   bool wait_until_quiet(Scheduler& scheduler, Deadline deadline);
-  // No task runs from now on; returns when none does and no write is on its way.
+  // No task runs from now on; returns when none does and no write is on its way, and the tasks that waited are gone.
   void close(Scheduler& scheduler);
 
  private:
   std::mutex mutex_;
   std::condition_variable changed_;
   int running_ = 0;
-  int awake_ = 0;
+  std::unordered_map<const Strand*, std::weak_ptr<Strand>> awake_;
   int writing_ = 0;
   bool is_closed_ = false;
 };
@@ -54,6 +57,8 @@ class Strand : public std::enable_shared_from_this<Strand> {
       : scheduler_(scheduler), activity_(std::move(activity)) {}
 
   void post(std::function<void()> task);
+  // Destroys the tasks that wait. For strands of a world that is gone: tasks hold the strand's owner, and it holds the strand.
+  void discard();
 
  private:
   void schedule();
