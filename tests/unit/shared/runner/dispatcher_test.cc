@@ -125,8 +125,16 @@ class Site {
     return *parsed;
   }
 
+  // Plans that were launched one after another may reach the dispatcher in another order.
+  void wait_for_runners(std::size_t running, std::size_t waiting) {
+    const Deadline deadline = Deadline::after(60s);
+    while (dispatcher_->running() != running || dispatcher_->waiting() != waiting) {
+      if (deadline.has_passed()) throw std::runtime_error("the runners do not get there");
+      std::this_thread::yield();
+    }
+  }
+
   engine::World& world() { return *world_; }
-  runner::Dispatcher& dispatcher() { return *dispatcher_; }
   EndWatcher& ends() { return ends_; }
 
  private:
@@ -209,10 +217,11 @@ TEST_CASE("no more runners than allowed run at once, and jobs take turns") {
   Site site(options);
   // The gate keeps the only place until everything is queued.
   const std::string gate = site.launch({{"script", "exec sleep 300"}}, "gate");
+  site.wait_for_runners(1, 0);
   std::vector<std::string> big;
   for (int i = 0; i < 5; ++i) big.push_back(site.launch({{"script", "true"}}, "big"));
   const std::string small = site.launch({{"script", "true"}}, "small");
-  while (site.dispatcher().running() != 1 || site.dispatcher().waiting() != 6) std::this_thread::yield();
+  site.wait_for_runners(1, 6);
   REQUIRE(site.world().cancel(gate).ok());
   for (const std::string& id : big) CHECK(site.output_of(id).at("exit_status") == 0);
   CHECK(site.output_of(small).at("exit_status") == 0);
@@ -226,8 +235,9 @@ TEST_CASE("a waiting runner that is cancelled never starts") {
   options.max_running = 1;
   Site site(options);
   const std::string gate = site.launch({{"script", "exec sleep 300"}});
+  site.wait_for_runners(1, 0);
   const std::string waiting = site.launch({{"script", "echo ran"}});
-  while (site.dispatcher().running() != 1 || site.dispatcher().waiting() != 1) std::this_thread::yield();
+  site.wait_for_runners(1, 1);
   REQUIRE(site.world().cancel(waiting).ok());
   const Json output = site.output_of(waiting);
   CHECK(text_of(output, "debug") == "The job was cancelled before it was started");
