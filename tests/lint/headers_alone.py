@@ -45,6 +45,8 @@ def flags_of(root):
                 parts = [word]
             else:
                 continue
+            # A target may give a macro another value: the first one does.
+            flag = flag.partition("=")[0] if flag.startswith("-D") else flag
             if flag not in seen and not flag.startswith("-D_FORTIFY_SOURCE"):
                 seen.add(flag)
                 flags += parts
