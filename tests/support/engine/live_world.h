@@ -39,7 +39,7 @@ class FunctionAction final : public engine::Action {
   const Run run_;
 };
 
-class LiveWorld : public engine::PlanObserver {
+class LiveWorld {
  public:
   LiveWorld() {
     auto opened = persistence::open_sqlite_store({});
@@ -47,7 +47,7 @@ class LiveWorld : public engine::PlanObserver {
     store = std::move(*opened);
     REQUIRE(store->start().ok());
   }
-  ~LiveWorld() override {
+  ~LiveWorld() {
     if (world_) world_->stop(Deadline::after(std::chrono::seconds(5)));
     scheduler_->stop();
     world_.reset();
@@ -72,7 +72,7 @@ class LiveWorld : public engine::PlanObserver {
       options.registry = &registry;
       options.scheduler = scheduler_.get();
       options.observers = observers;
-      options.observers.push_back(this);
+      options.observers.push_back(&waker_);
       world_ = std::make_unique<engine::World>(options);
       REQUIRE(world_->start().ok());
     }
@@ -89,24 +89,28 @@ class LiveWorld : public engine::PlanObserver {
         return *plan;
       }
       lock.lock();
-      changed_.wait_for(lock, std::chrono::milliseconds(5));
+      waker_.changed.wait_for(lock, std::chrono::milliseconds(5));
     }
     FAIL("plan " << plan_id << " does not come to rest");
     return {};
   }
   std::int64_t stored_plans() { return store->count_plans(std::nullopt).value(); }
 
-  void plan_changed(const persistence::PlanRecord&, persistence::WriteBatch&) override { changed_.notify_all(); }
-
   engine::ActionRegistry registry;
   std::unique_ptr<persistence::Store> store;
   std::vector<engine::PlanObserver*> observers;
 
  private:
+  // A member, not a base: it must outlive the world, whatever a test derives from this class.
+  struct Waker final : engine::PlanObserver {
+    void plan_changed(const persistence::PlanRecord&, persistence::WriteBatch&) override { changed.notify_all(); }
+    std::condition_variable changed;
+  };
+
+  Waker waker_;
   std::unique_ptr<engine::Scheduler> scheduler_ = engine::make_thread_scheduler(2);
   std::unique_ptr<engine::World> world_;
   std::mutex mutex_;
-  std::condition_variable changed_;
 };
 
 inline Json parsed(const std::string& text) {

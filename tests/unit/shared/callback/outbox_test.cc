@@ -46,6 +46,10 @@ class FakeForeman final : public ForemanClient {
     const std::unique_lock lock(mutex_);
     answer = std::move(with);
   }
+  std::size_t count_bodies() {
+    const std::unique_lock lock(mutex_);
+    return bodies.size();
+  }
   static std::vector<Json> entries_of(const Json& body) {
     if (const Json* list = json::find(body, "callbacks")) return list->get<std::vector<Json>>();
     return {body};
@@ -190,7 +194,7 @@ TEST_CASE_METHOD(Fixture, "while Foreman is away one request at a time asks for 
   put(1, 300);
   start();
   foreman.wait_for([this] { return !foreman.bodies.empty(); });
-  advance_until(std::chrono::seconds(30), [this] { return foreman.bodies.size() >= 6; });
+  advance_until(std::chrono::seconds(30), [this] { return foreman.count_bodies() >= 6; });
   CHECK(foreman.accepted.empty());
   CHECK(store->count_plans(std::nullopt).value() == 0);
   foreman.answer_with(nullptr);
