@@ -35,6 +35,12 @@ def test_plugin_folder():
     return os.environ.get("DYNFLOW_TEST_PLUGIN_DIR") or str(binary("smart-proxy").parents[1] / "tests/plugins")
 
 
+def preload_library(name):
+    """The path of a library of tests/support for LD_PRELOAD."""
+    folder = os.environ.get("DYNFLOW_TEST_PRELOAD_DIR") or binary("smart-proxy").parents[1] / "tests/preload"
+    return str(Path(folder, f"{name}.so").resolve(strict=True))
+
+
 def to_yaml(settings):
     """A settings file as the installer writes it: keys with a colon, nothing for nil."""
     def scalar(value):

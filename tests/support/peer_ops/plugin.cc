@@ -7,6 +7,7 @@
 #include "shared/plugin/context.h"
 #include "shared/plugin/plugin_api.h"
 #include "tests/support/peer_ops/actions.h"
+#include "tests/support/peer_ops/record.h"
 
 namespace dynflow::peer_ops {
 namespace {
@@ -30,8 +31,12 @@ engine::ActionClass with_events(engine::ActionClass described) {
 Status register_all(plugin::Context& context) {
   auto noop = describe<Noop>("PeerOps::Noop");
   noop.is_pure = true;
+  auto collect = describe<Collect>("PeerOps::Collect");
+  collect.takes_events = true;
+  collect.is_cancellable = true;
   std::vector<engine::ActionClass> classes = {
-      std::move(noop), describe<Boom>("PeerOps::Boom"),
+      std::move(noop), std::move(collect), describe<Boom>("PeerOps::Boom"), describe<Record>("PeerOps::Record"),
+      describe<RecordOrFail>("PeerOps::RecordOrFail"),
       with_events(describe<LocalScript>("PeerOps::LocalScript", context.dispatcher)),
       with_events(describe<OtpRunner>("PeerOps::OtpRunner", context.passwords))};
   for (engine::ActionClass& described : classes) {
