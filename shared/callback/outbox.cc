@@ -5,6 +5,7 @@
 #include <deque>
 #include <mutex>
 #include <optional>
+#include <unordered_map>
 #include <unordered_set>
 #include <utility>
 #include <vector>
@@ -109,9 +110,11 @@ class Outbox::Impl : public std::enable_shared_from_this<Outbox::Impl> {
   std::condition_variable changed_;
   std::condition_variable rested_;            // is_at_rest() may have become true
   std::deque<OutboxRecord> ready_;            // loaded and not taken
-  std::unordered_set<std::string> busy_;      // loaded, and not done with: in ready_, being sent, being written
+  // Loaded, and not done with: in ready_, being sent, being written. With the version that was loaded.
+  std::unordered_map<std::string, std::int64_t> busy_;
+  std::unordered_set<std::string> replaced_;  // of busy_: another version was seen in the store
   std::unordered_set<std::string> suspects_;  // were refused alone: never put into a request with others
-  std::unordered_set<std::string> sent_;      // delivered, and their rows not deleted yet
+  std::unordered_map<std::string, std::int64_t> sent_;  // versions that were delivered, and their rows not deleted yet
   bool is_running_ = false;
   bool may_be_more_ = true;                   // the store may have due entries that are not in busy_
   bool is_loading_ = false;
@@ -204,7 +207,16 @@ void Outbox::Impl::load(Lock& lock) {
   }
   if (due->size() == limit) may_be_more_ = true;
   for (OutboxRecord& entry : *due) {
-    if (outdated.count(entry.id) == 0 && busy_.insert(entry.id).second) ready_.push_back(std::move(entry));
+    if (outdated.count(entry.id) > 0) {
+      may_be_more_ = true;
+      continue;
+    }
+    const auto [busy, is_new] = busy_.emplace(entry.id, entry.version);
+    if (is_new) {
+      ready_.push_back(std::move(entry));
+    } else if (busy->second != entry.version) {
+      replaced_.insert(entry.id);
+    }
   }
   rested_.notify_all();
   // A time that has passed is that of an entry in busy_, and may hide a later one.
@@ -274,7 +286,8 @@ void Outbox::Impl::post(const Delivery* first, const Delivery* last) {
   bool was_sent = last - first == 1;
   if (was_sent) {
     const std::lock_guard lock(mutex_);
-    was_sent = sent_.count(first->entry.id) > 0;
+    const auto sent = sent_.find(first->entry.id);
+    was_sent = sent != sent_.end() && sent->second == first->entry.version;
   }
   const Status status = was_sent ? Status() : client_.post(body_of(first, last), first->entry.request_id);
   if (!status && is_outage(status.error().code())) return missed(first, last, status.error());
@@ -306,11 +319,11 @@ void Outbox::Impl::delivered(const Delivery* first, const Delivery* last) {
   {
     const std::lock_guard lock(mutex_);
     for (const Delivery* one = first; one != last; ++one) {
-      sent_.insert(one->entry.id);
+      sent_.insert_or_assign(one->entry.id, one->entry.version);
       // After a failed delete an entry comes alone, so that it is not sent again.
       suspects_.insert(one->entry.id);
       ids.push_back(one->entry.id);
-      batch.add(WriteBatch::DeleteOutbox{one->entry.id});
+      batch.add(WriteBatch::DeleteOutbox{one->entry.id, one->entry.version});
     }
   }
   write(std::move(batch), std::move(ids));
@@ -407,6 +420,7 @@ void Outbox::Impl::write(WriteBatch batch, std::vector<std::string> ids) {
                     const std::lock_guard lock(self->mutex_);
                     for (const std::string& id : ids) {
                       self->busy_.erase(id);
+                      if (self->replaced_.erase(id) > 0) self->may_be_more_ = true;
                       if (self->is_loading_) self->done_while_loading_.insert(id);
                       if (status && self->sent_.erase(id) > 0) self->suspects_.erase(id);
                     }

@@ -49,8 +49,7 @@ std::string_view first_bad(const ActionRecord& action) {
                     {"action output", action.output}});
 }
 
-std::string_view first_bad(const WriteBatch::InsertPlan& change) {
-  const PlanRecord& plan = change.plan;
+std::string_view first_bad(const PlanRecord& plan) {
   if (plan.id.empty()) return "plan id";
   for (const StepRecord& step : plan.steps) {
     if (auto bad = first_bad(step); !bad.empty()) return bad;
@@ -63,8 +62,13 @@ std::string_view first_bad(const WriteBatch::InsertPlan& change) {
                     {"label", plan.label},
                     {"run flow", plan.run_flow},
                     {"finalize flow", plan.finalize_flow},
-                    {"request digest", plan.request_digest}});
+                    {"request digest", plan.request_digest},
+                    {"plan owner", plan.owner}});
 }
+
+std::string_view first_bad(const WriteBatch::InsertPlan& change) { return first_bad(change.plan); }
+
+std::string_view first_bad(const WriteBatch::ReplacePlan& change) { return first_bad(change.plan); }
 
 std::string_view first_bad(const WriteBatch::UpdatePlan& change) {
   if (!is_storable(change.plan_id)) return "plan id";
@@ -100,6 +104,8 @@ std::string_view first_bad(const WriteBatch::PutEvent& change) {
 
 std::string_view first_bad(const WriteBatch::DeleteEvent& change) { return first_bad({{"event id", change.event_id}}); }
 
+std::string_view first_bad(const WriteBatch::WakeOwner& change) { return first_bad({{"plan id", change.plan_id}}); }
+
 std::string_view first_bad(const WriteBatch::PutOutbox& change) {
   const OutboxRecord& entry = change.entry;
   return first_bad({{"outbox id", entry.id},
@@ -114,6 +120,25 @@ std::string_view first_bad(const WriteBatch::DeleteOutbox& change) {
   return first_bad({{"outbox id", change.entry_id}});
 }
 
+std::string_view first_bad(const WriteBatch::PutDelayed& change) {
+  const DelayedRecord& delayed = change.delayed;
+  for (const std::string& id : delayed.blocked_by) {
+    if (!is_storable(id)) return "prerequisite id";
+  }
+  return first_bad({{"plan id", delayed.plan_id}, {"serializer", delayed.serializer}, {"arguments", delayed.args}});
+}
+
+std::string_view first_bad(const WriteBatch::DeleteDelayed& change) {
+  return first_bad({{"plan id", change.plan_id}});
+}
+
+std::string_view first_bad(const WriteBatch::ReleaseLocks& change) { return first_bad({{"plan id", change.plan_id}}); }
+
+Status refuse(std::string_view bad) {
+  if (bad.empty()) return {};
+  return Error(Code::kInvalid, fmt::format("cannot be stored: {} (empty, out of range, NUL or no UTF-8)", bad));
+}
+
 }  // namespace
 
 bool is_storable(std::string_view text) {
@@ -123,12 +148,17 @@ bool is_storable(std::string_view text) {
 Status check(const WriteBatch& batch) {
   for (const WriteBatch::Change& change : batch.changes()) {
     const std::string_view bad = std::visit([](const auto& one) { return first_bad(one); }, change);
-    if (!bad.empty()) {
-      return Error(Code::kInvalid,
-                   fmt::format("cannot be stored: {} (empty, out of range, NUL or no UTF-8)", bad));
-    }
+    if (!bad.empty()) return refuse(bad);
   }
   return {};
+}
+
+Status check(const WorldRecord& world) {
+  return refuse(world.id.empty() ? "world id" : first_bad({{"world id", world.id}, {"world meta", world.meta}}));
+}
+
+Status check(const LockRecord& lock) {
+  return refuse(lock.name.empty() ? "lock name" : first_bad({{"lock name", lock.name}, {"plan id", lock.plan_id}}));
 }
 
 }  // namespace dynflow::persistence

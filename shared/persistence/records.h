@@ -98,6 +98,7 @@ struct PlanRecord {
   double real_time = 0;
   std::vector<HistoryEntry> history;
   std::string request_digest;    // of the launch that made it; empty = none (idempotency, not a secret)
+  std::string owner;             // the world that works on it; empty = whoever comes first
   std::vector<StepRecord> steps;      // by id
   std::vector<ActionRecord> actions;  // by id
   bool operator==(const PlanRecord&) const = default;
@@ -124,15 +125,53 @@ struct OutputChunk {
   bool operator==(const OutputChunk&) const = default;
 };
 
-// An event from outside (a host's update or done, a cancel) that was acknowledged and not yet handled by its step.
+// An event that was acknowledged and not yet handled by its step: from outside (a host's update or done, a cancel), from
+// another plan, or a timer.
 struct EventRecord {
   std::string id;
   std::string plan_id;
-  int step_id = 0;
+  int step_id = 0;          // 0: meant for the plan itself
   std::string name;
   std::string data;         // JSON
   Time created_at{};
+  std::optional<Time> due_at{};  // a timer: not before then
   bool operator==(const EventRecord&) const = default;
+};
+
+// A plan that waits for its time or for other plans, beside its row in state `scheduled`. Deleted when it is planned.
+struct DelayedRecord {
+  std::string plan_id;
+  std::optional<Time> start_at;      // not before; none = as soon as nothing blocks it
+  std::optional<Time> start_before;  // not after: it fails then
+  bool is_frozen = false;            // never picked up
+  std::string serializer;            // names how `args` came to be
+  std::string args;                  // JSON
+  std::vector<std::string> blocked_by;  // ids of the plans it waits for
+  bool operator==(const DelayedRecord&) const = default;
+};
+
+// What became of a plan that a delayed one waits for; kept when that plan is cleaned.
+struct Prerequisite {
+  std::string plan_id;
+  PlanState state = PlanState::kPending;
+  PlanResult result = PlanResult::kPending;
+  bool operator==(const Prerequisite&) const = default;
+};
+
+// A running instance of the engine.
+struct WorldRecord {
+  std::string id;
+  std::string meta;          // JSON object: host name, process id, queues
+  Time last_seen{};          // by the database's clock
+  bool is_alive = false;     // its lease has not run out
+  bool operator==(const WorldRecord&) const = default;
+};
+
+// A named lock that a plan holds (a singleton action's).
+struct LockRecord {
+  std::string name;
+  std::string plan_id;
+  bool operator==(const LockRecord&) const = default;
 };
 
 // A callback to Foreman that waits for its delivery.
@@ -148,6 +187,7 @@ struct OutboxRecord {
   Time next_attempt_at{};
   std::string last_error;   // of the last attempt; empty = none yet
   bool is_abandoned = false;  // given up: kept visible until its plan is cleaned
+  std::int64_t version = 0;   // made by the store: grows each time the entry is put
   bool operator==(const OutboxRecord&) const = default;
 };
 
@@ -164,6 +204,27 @@ struct PlanIdentity {
   std::string request_digest;
   std::string caller_plan_id;  // the batch it was launched with; empty = none
   bool operator==(const PlanIdentity&) const = default;
+};
+
+// Which plans to look for; what is not set does not matter.
+struct PlanFilter {
+  std::optional<std::vector<PlanState>> states;    // an empty list matches none
+  std::optional<std::vector<PlanResult>> results;  // the same
+  std::optional<std::vector<std::string>> labels;  // the same
+  std::optional<std::vector<std::string>> ids;     // the same
+  std::optional<std::string> caller_plan_id;
+  std::optional<int> caller_action_id;
+  std::optional<bool> is_delayed;                  // has a delayed record
+  std::optional<Time> ended_after;                 // not before
+};
+
+// Ties are in the order of insertion.
+struct PlanOrder {
+  enum class Column { kInserted, kId, kLabel, kState, kResult, kStartedAt, kEndedAt, kExecutionTime, kRealTime };
+  Column column = Column::kInserted;
+  bool is_descending = false;
+  std::size_t offset = 0;
+  std::size_t limit = 0;  // 0 = all
 };
 
 }  // namespace dynflow::persistence

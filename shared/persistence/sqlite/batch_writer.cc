@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "shared/json/json.h"
 #include "shared/persistence/encoding.h"
 
 namespace dynflow::persistence {
@@ -22,6 +23,11 @@ const std::string& caller_of(const PlanRecord& plan) {
   const auto root = std::find_if(plan.actions.begin(), plan.actions.end(),
                                  [](const ActionRecord& action) { return !action.caller_plan_id.empty(); });
   return root == plan.actions.end() ? none : root->caller_plan_id;
+}
+
+PlanProgress progress_of(const PlanRecord& plan) {
+  return {plan.state,          plan.result,    plan.started_at, plan.ended_at,
+          plan.execution_time, plan.real_time, plan.history};
 }
 
 }  // namespace
@@ -44,6 +50,9 @@ Status BatchWriter::load_counts() {
   }
   count(PlanState::kStopped) = stopped;
   committed_counts_ = counts_;
+  const Result<std::int64_t> version = database_.query_int("SELECT max(version) FROM outbox");
+  if (!version.ok()) return version.error();
+  last_version_ = *version;
   return {};
 }
 
@@ -86,13 +95,11 @@ Status BatchWriter::apply(const WriteBatch& batch) {
 
 Status BatchWriter::apply_change(const WriteBatch::InsertPlan& change) {
   const PlanRecord& plan = change.plan;
-  const PlanProgress progress{plan.state,          plan.result,    plan.started_at, plan.ended_at,
-                              plan.execution_time, plan.real_time, plan.history};
   const std::string history = encode_history(plan.history);
-  Status inserted =
-      insert_plan_.run(plan.id, plan.label, to_string(plan.state), to_string(plan.result), plan.root_plan_step_id,
-                       plan.run_flow, plan.finalize_flow, plan.started_at, plan.ended_at, plan.execution_time,
-                       plan.real_time, history, plan.request_digest, caller_of(plan), resting_since(progress));
+  Status inserted = insert_plan_.run(plan.id, plan.label, to_string(plan.state), to_string(plan.result),
+                                     plan.root_plan_step_id, plan.run_flow, plan.finalize_flow, plan.started_at,
+                                     plan.ended_at, plan.execution_time, plan.real_time, history, plan.request_digest,
+                                     caller_of(plan), resting_since(progress_of(plan)), plan.owner);
   if (!inserted.ok()) {
     if (inserted.error().code() == Code::kConflict) {
       return Error(Code::kConflict, fmt::format("plan {} is already stored", plan.id));
@@ -100,14 +107,36 @@ Status BatchWriter::apply_change(const WriteBatch::InsertPlan& change) {
     return inserted;
   }
   const std::int64_t number = database_.last_insert_number();
+  if (Status done = insert_parts(number, plan); !done.ok()) return done;
+  ++count(plan.state);
+  remember(plan.id, {number, plan.state});
+  return {};
+}
+
+Status BatchWriter::apply_change(const WriteBatch::ReplacePlan& change) {
+  const PlanRecord& plan = change.plan;
+  const Result<PlanRow*> row = find_plan(plan.id);
+  if (!row.ok()) return row.error();
+  const std::int64_t number = (*row)->number;
+  const std::string history = encode_history(plan.history);
+  Status done = replace_plan_.run(number, plan.label, to_string(plan.state), to_string(plan.result),
+                                  plan.root_plan_step_id, plan.run_flow, plan.finalize_flow, plan.started_at,
+                                  plan.ended_at, plan.execution_time, plan.real_time, history, plan.request_digest,
+                                  caller_of(plan), resting_since(progress_of(plan)), plan.owner);
+  if (done.ok()) done = delete_actions_.run(number);
+  if (done.ok()) done = delete_steps_.run(number);
+  if (done.ok()) done = insert_parts(number, plan);
+  if (done.ok()) change_state(plan.id, **row, plan.state);
+  return done;
+}
+
+Status BatchWriter::insert_parts(std::int64_t number, const PlanRecord& plan) {
   for (const ActionRecord& action : plan.actions) {
     if (Status done = insert_action(number, action); !done.ok()) return done;
   }
   for (const StepRecord& step : plan.steps) {
     if (Status done = insert_step(number, step, plan); !done.ok()) return done;
   }
-  ++count(plan.state);
-  remember(plan.id, {number, plan.state});
   return {};
 }
 
@@ -138,15 +167,18 @@ Status BatchWriter::apply_change(const WriteBatch::UpdatePlan& change) {
   Status updated = update_plan_.run((*plan)->number, to_string(progress.state), to_string(progress.result),
                                     progress.started_at, progress.ended_at, progress.execution_time,
                                     progress.real_time, history, resting_since(progress));
-  if (!updated.ok()) return updated;
-  --count((*plan)->state);
-  ++count(progress.state);
-  if (progress.state == PlanState::kStopped) {
-    plans_.erase(change.plan_id);
+  if (updated.ok()) change_state(change.plan_id, **plan, progress.state);
+  return updated;
+}
+
+void BatchWriter::change_state(const std::string& plan_id, PlanRow& row, PlanState state) {
+  --count(row.state);
+  ++count(state);
+  if (state == PlanState::kStopped) {
+    plans_.erase(plan_id);
   } else {
-    (*plan)->state = progress.state;
+    row.state = state;
   }
-  return {};
 }
 
 Status BatchWriter::apply_change(const WriteBatch::UpdateStep& change) {
@@ -189,7 +221,8 @@ Status BatchWriter::apply_change(const WriteBatch::AppendChunks& change) {
 
 Status BatchWriter::apply_change(const WriteBatch::PutEvent& change) {
   const EventRecord& event = change.event;
-  return put_event_.run(event.id, event.plan_id, event.step_id, event.name, event.data, event.created_at);
+  return put_event_.run(event.id, event.plan_id, event.step_id, event.name, event.data, event.created_at,
+                        event.due_at);
 }
 
 Status BatchWriter::apply_change(const WriteBatch::DeleteEvent& change) { return delete_event_.run(change.event_id); }
@@ -199,17 +232,44 @@ Status BatchWriter::apply_change(const WriteBatch::PutOutbox& change) {
   if (entry.is_abandoned) {
     // Kept until its plan is cleaned; when that has happened nothing would ever remove the row.
     const Result<PlanRow*> plan = find_plan(entry.plan_id);
-    if (!plan.ok() && plan.error().code() == Code::kNotFound) return delete_outbox_.run(entry.id);
+    if (!plan.ok() && plan.error().code() == Code::kNotFound) return delete_outbox_.run(entry.id, entry.version);
     if (!plan.ok()) return plan.error();
   }
-  return put_outbox_.run(entry.id, entry.plan_id, entry.action_id, entry.callback, entry.data, entry.request_id,
+  const std::int64_t version = ++last_version_;
+  const auto put = [&](Statement& statement, const auto&... more) {
+    return statement.run(entry.id, entry.plan_id, entry.action_id, entry.callback, entry.data, entry.request_id,
                          entry.attempts, entry.created_at, entry.next_attempt_at, entry.last_error,
-                         static_cast<int>(entry.is_abandoned));
+                         static_cast<int>(entry.is_abandoned), version, more...);
+  };
+  return entry.version == 0 ? put(put_outbox_) : put(put_same_outbox_, entry.version);
 }
 
 Status BatchWriter::apply_change(const WriteBatch::DeleteOutbox& change) {
-  return delete_outbox_.run(change.entry_id);
+  return delete_outbox_.run(change.entry_id, change.version);
 }
+
+Status BatchWriter::apply_change(const WriteBatch::PutDelayed& change) {
+  const DelayedRecord& delayed = change.delayed;
+  const Result<PlanRow*> plan = find_plan(delayed.plan_id);
+  if (!plan.ok()) return plan.error();
+  const std::int64_t number = (*plan)->number;
+  Status done = put_delayed_.run(number, delayed.start_at, delayed.start_before, static_cast<int>(delayed.is_frozen),
+                                 delayed.serializer, delayed.args);
+  if (!done.ok()) return done;
+  const std::string kept = json::dump(Json(delayed.blocked_by));
+  if (done = delete_other_dependencies_.run(number, kept); !done.ok()) return done;
+  for (const std::string& prerequisite : delayed.blocked_by) {
+    if (done = put_dependency_.run(number, prerequisite); !done.ok()) return done;
+    if (database_.changed_rows() == 0) return no_such_plan(prerequisite);
+  }
+  return {};
+}
+
+Status BatchWriter::apply_change(const WriteBatch::DeleteDelayed& change) {
+  return delete_delayed_.run(change.plan_id);
+}
+
+Status BatchWriter::apply_change(const WriteBatch::ReleaseLocks& change) { return release_locks_.run(change.plan_id); }
 
 Result<std::size_t> BatchWriter::clean(Time before, std::size_t limit) {
   if (Status started = delete_old_plans_.start(before, static_cast<std::int64_t>(limit)); !started.ok()) {
@@ -217,20 +277,16 @@ Result<std::size_t> BatchWriter::clean(Time before, std::size_t limit) {
   }
   // SQLite has removed all of them before it returns the first row.
   const Rows rows(delete_old_plans_);
-  std::vector<std::string> removed;
+  std::size_t removed = 0;
   while (true) {
     const Result<bool> row = delete_old_plans_.next();
     if (!row.ok()) return row.error();
     if (!*row) break;
-    removed.push_back(delete_old_plans_.string(0));
+    ++removed;
+    plans_.erase(delete_old_plans_.string(0));
     --count(parse_plan_state(delete_old_plans_.text(1)).value_or(PlanState::kPaused));
   }
-  for (const std::string& id : removed) {
-    plans_.erase(id);
-    if (Status done = delete_events_of_.run(id); !done.ok()) return done.error();
-    if (Status done = delete_outbox_of_.run(id); !done.ok()) return done.error();
-  }
-  return removed.size();
+  return removed;
 }
 
 Result<BatchWriter::PlanRow*> BatchWriter::find_plan(const std::string& plan_id) {

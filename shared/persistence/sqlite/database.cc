@@ -91,6 +91,15 @@ Status Statement::prepare() {
   return {};
 }
 
+Status Statement::start_with(std::span<const Value> values) {
+  if (Status ready = prepare(); !ready.ok()) return ready;
+  int index = 0;
+  for (const Value& value : values) {
+    std::visit([&](const auto& one) { bind(++index, one); }, value);
+  }
+  return {};
+}
+
 Result<bool> Statement::next() {
   const int code = sqlite3_step(handle_);
   if (code == SQLITE_ROW) return true;

@@ -6,8 +6,10 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
+#include <variant>
 
 #include "shared/base/clock.h"
 #include "shared/base/result.h"
@@ -48,9 +50,11 @@ class Database {
   std::unique_ptr<sqlite3, Close> handle_;
 };
 
-// A prepared statement, made at its first use. Its SQL must be a literal; the database must outlive it.
+// A prepared statement, made at its first use. Its SQL and the database must outlive it.
 class Statement {
  public:
+  using Value = std::variant<std::int64_t, std::string>;
+
   Statement(Database& database, const char* sql) : database_(&database), sql_(sql) {}
   Statement(const Statement&) = delete;
   Statement& operator=(const Statement&) = delete;
@@ -64,6 +68,8 @@ class Statement {
     (bind(++index, values), ...);
     return {};
   }
+  // The same for a number of values that is not known before.
+  Status start_with(std::span<const Value> values);
   // start() and run to the end.
   template <class... Values>
   Status run(const Values&... values) {
@@ -121,5 +127,17 @@ class Rows {
  private:
   Statement& statement_;
 };
+
+// Calls `each` for every row of a started statement; stops at its first error.
+template <class Each>
+Status for_rows(Statement& statement, Each each) {
+  const Rows rows(statement);
+  while (true) {
+    const Result<bool> row = statement.next();
+    if (!row.ok()) return row.error();
+    if (!*row) return {};
+    if (Status done = each(); !done.ok()) return done;
+  }
+}
 
 }  // namespace dynflow::persistence

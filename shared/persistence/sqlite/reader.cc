@@ -2,26 +2,17 @@
 
 #include <fmt/format.h>
 
+#include <utility>
+
 #include "shared/log/log.h"
 #include "shared/persistence/encoding.h"
+#include "shared/persistence/sqlite/plan_search.h"
 
 namespace dynflow::persistence {
 namespace {
 
 Error corrupt(std::string_view plan_id, std::string_view what) {
   return Error(Code::kCorrupt, fmt::format("plan {}: the stored {} is damaged", plan_id, what));
-}
-
-// Calls `each` for every row of a started statement; stops at its first error.
-template <class Each>
-Status for_rows(Statement& statement, Each each) {
-  const Rows rows(statement);
-  while (true) {
-    const Result<bool> row = statement.next();
-    if (!row.ok()) return row.error();
-    if (!*row) return {};
-    if (Status done = each(); !done.ok()) return done;
-  }
 }
 
 // A plan whose state is damaged needs somebody to look at it and must not hide the others of a list: it is shown as
@@ -54,6 +45,31 @@ Result<PlanRecord> read_plan(const Statement& row) {
   if (!history.ok()) return history.error().in(fmt::format("plan {}", plan.id));
   plan.history = std::move(*history);
   plan.request_digest = row.string(13);
+  plan.owner = row.string(14);
+  return plan;
+}
+
+// A row for people; as in read_status, damage must not hide the other plans.
+PlanRecord read_summary(const Statement& row) {
+  PlanRecord plan;
+  PlanStatus status = read_status(row);
+  plan.id = std::move(status.id);
+  plan.state = status.state;
+  plan.result = status.result;
+  plan.label = row.string(3);
+  plan.root_plan_step_id = row.small_integer(4);
+  plan.started_at = row.optional_time(5);
+  plan.ended_at = row.optional_time(6);
+  plan.execution_time = row.real(7);
+  plan.real_time = row.real(8);
+  Result<std::vector<HistoryEntry>> history = decode_history(row.text(9));
+  if (history.ok()) {
+    plan.history = std::move(*history);
+  } else {
+    log::error({.task_id = plan.id}, "{}", history.error().message());
+  }
+  plan.request_digest = row.string(10);
+  plan.owner = row.string(11);
   return plan;
 }
 
@@ -223,12 +239,47 @@ Result<std::vector<std::string>> Reader::load_unfinished() {
   return ids;
 }
 
-Result<std::vector<EventRecord>> Reader::load_events() {
+Result<std::vector<PlanRecord>> Reader::find_plans(const PlanFilter& filter, const PlanOrder& order) {
+  const PlanSearch search = search_plans(
+      "id, state, result, label, root_plan_step_id, started_at, ended_at, execution_time, real_time, history,"
+      " request_digest, owner",
+      filter, order);
+  Statement statement(database_, search.sql.c_str());
+  if (Status started = statement.start_with(search.values); !started.ok()) return started.error();
+  std::vector<PlanRecord> plans;
+  Status done = for_rows(statement, [&]() -> Status {
+    plans.push_back(read_summary(statement));
+    return {};
+  });
+  if (!done.ok()) return done.error();
+  return plans;
+}
+
+Result<std::int64_t> Reader::count_plans(const PlanFilter& filter) {
+  const PlanSearch search = count_plans_of(filter);
+  Statement statement(database_, search.sql.c_str());
+  if (Status started = statement.start_with(search.values); !started.ok()) return started.error();
+  const Result<bool> row = statement.next();
+  if (!row.ok()) return row.error();
+  return statement.integer(0);
+}
+
+Result<std::vector<EventRecord>> Reader::load_events(const std::optional<std::string>& owner) {
+  Statement& statement = owner ? events_of_owner_ : events_;
+  if (Status started = owner ? statement.start(*owner) : statement.start(); !started.ok()) return started.error();
+  return read_events(statement);
+}
+
+Result<std::vector<EventRecord>> Reader::load_events_of(std::string_view plan_id) {
+  if (Status started = events_of_plan_.start(plan_id); !started.ok()) return started.error();
+  return read_events(events_of_plan_);
+}
+
+Result<std::vector<EventRecord>> Reader::read_events(Statement& statement) {
   std::vector<EventRecord> events;
-  if (Status started = events_.start(); !started.ok()) return started.error();
-  Status done = for_rows(events_, [&]() -> Status {
-    events.push_back({events_.string(0), events_.string(1), events_.small_integer(2), events_.string(3),
-                      events_.string(4), events_.time(5)});
+  Status done = for_rows(statement, [&]() -> Status {
+    events.push_back({statement.string(0), statement.string(1), statement.small_integer(2), statement.string(3),
+                      statement.string(4), statement.time(5), statement.optional_time(6)});
     return {};
   });
   if (!done.ok()) return done.error();
@@ -250,6 +301,7 @@ Result<std::vector<OutboxRecord>> Reader::load_due_outbox(Time now, std::size_t 
     entry.created_at = due_outbox_.time(7);
     entry.next_attempt_at = due_outbox_.time(8);
     entry.last_error = due_outbox_.string(9);
+    entry.version = due_outbox_.integer(10);
     entries.push_back(std::move(entry));
     return {};
   });
@@ -263,6 +315,28 @@ Result<std::optional<Time>> Reader::next_outbox_time() {
   const Result<bool> row = next_outbox_.next();
   if (!row.ok()) return row.error();
   return *row ? next_outbox_.optional_time(0) : std::nullopt;
+}
+
+Result<std::vector<WorldRecord>> Reader::load_worlds() {
+  if (Status started = worlds_.start(); !started.ok()) return started.error();
+  std::vector<WorldRecord> worlds;
+  Status done = for_rows(worlds_, [&]() -> Status {
+    worlds.push_back({worlds_.string(0), worlds_.string(1), worlds_.time(2), false});
+    return {};
+  });
+  if (!done.ok()) return done.error();
+  return worlds;
+}
+
+Result<std::vector<LockRecord>> Reader::load_locks() {
+  if (Status started = locks_.start(); !started.ok()) return started.error();
+  std::vector<LockRecord> locks;
+  Status done = for_rows(locks_, [&]() -> Status {
+    locks.push_back({locks_.string(0), locks_.string(1)});
+    return {};
+  });
+  if (!done.ok()) return done.error();
+  return locks;
 }
 
 }  // namespace dynflow::persistence

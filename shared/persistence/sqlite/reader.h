@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "shared/persistence/sqlite/database.h"
+#include "shared/persistence/sqlite/delayed_reader.h"
 #include "shared/persistence/store.h"
 
 namespace dynflow::persistence {
@@ -14,7 +15,7 @@ namespace dynflow::persistence {
 // Store documents what they return; kCorrupt concerns only the plan or row that is asked for.
 class Reader {
  public:
-  explicit Reader(Database& database) : database_(database) {}
+  explicit Reader(Database& database) : delayed_(database), database_(database) {}
 
   Result<PlanRecord> load_plan(std::string_view plan_id);
   Result<std::vector<OutputChunk>> load_chunks(std::string_view plan_id, int action_id, std::int64_t after,
@@ -23,22 +24,34 @@ class Reader {
   Result<std::vector<PlanIdentity>> load_identities(const std::vector<std::string>& ids);
   Result<std::vector<PlanStatus>> load_sub_plans(std::string_view caller_plan_id);
   Result<std::vector<std::string>> load_unfinished();
-  Result<std::vector<EventRecord>> load_events();
+  Result<std::vector<PlanRecord>> find_plans(const PlanFilter& filter, const PlanOrder& order);
+  Result<std::int64_t> count_plans(const PlanFilter& filter);
+  // Of all plans, or of those that this world owns.
+  Result<std::vector<EventRecord>> load_events(const std::optional<std::string>& owner);
+  Result<std::vector<EventRecord>> load_events_of(std::string_view plan_id);
   Result<std::vector<OutboxRecord>> load_due_outbox(Time now, std::size_t limit);
   Result<std::optional<Time>> next_outbox_time();
+  // In the order of their epochs; nothing is known here about who is alive.
+  Result<std::vector<WorldRecord>> load_worlds();
+  Result<std::vector<LockRecord>> load_locks();
+
+  DelayedReader& delayed() { return delayed_; }
 
  private:
   class Snapshot;
 
   Status load_actions(std::int64_t number, PlanRecord& plan);
   Status load_steps(std::int64_t number, PlanRecord& plan);
+  // The events of a started statement.
+  Result<std::vector<EventRecord>> read_events(Statement& statement);
 
+  DelayedReader delayed_;
   Database& database_;
   Statement begin_{database_, "BEGIN"};
   Statement end_{database_, "COMMIT"};
   Statement plan_{database_,
                   "SELECT number, id, label, state, result, root_plan_step_id, run_flow, finalize_flow, started_at,"
-                  " ended_at, execution_time, real_time, history, request_digest FROM plans WHERE id=?1"};
+                  " ended_at, execution_time, real_time, history, request_digest, owner FROM plans WHERE id=?1"};
   Statement actions_{database_,
                      "SELECT id, class, caller_plan_id, caller_action_id, plan_step_id, run_step_id, finalize_step_id,"
                      " input, output FROM actions WHERE plan=?1 ORDER BY id"};
@@ -59,12 +72,22 @@ class Reader {
   // Named, because the planner would rather walk all plans than sort the few.
   Statement unfinished_{database_,
                         "SELECT id FROM plans INDEXED BY plans_unfinished WHERE state <> 'stopped' ORDER BY number"};
-  Statement events_{database_, "SELECT id, plan_id, step_id, name, data, created_at FROM events ORDER BY number"};
+  Statement events_{database_,
+                    "SELECT id, plan_id, step_id, name, data, created_at, due_at FROM events ORDER BY number"};
+  Statement events_of_owner_{database_,
+                             "SELECT e.id, e.plan_id, e.step_id, e.name, e.data, e.created_at, e.due_at FROM events e"
+                             " WHERE EXISTS (SELECT 1 FROM plans p WHERE p.id = e.plan_id AND p.owner = ?1)"
+                             " ORDER BY e.number"};
+  Statement events_of_plan_{database_,
+                            "SELECT id, plan_id, step_id, name, data, created_at, due_at FROM events"
+                            " WHERE plan_id=?1 ORDER BY number"};
   Statement due_outbox_{database_,
                         "SELECT id, plan_id, action_id, callback, data, request_id, attempts, created_at,"
-                        " next_attempt_at, last_error FROM outbox WHERE is_abandoned = 0 AND next_attempt_at <= ?1"
+                        " next_attempt_at, last_error, version FROM outbox WHERE is_abandoned = 0 AND next_attempt_at <= ?1"
                         " ORDER BY next_attempt_at, number LIMIT ?2"};
   Statement next_outbox_{database_, "SELECT min(next_attempt_at) FROM outbox WHERE is_abandoned = 0"};
+  Statement worlds_{database_, "SELECT id, meta, last_seen FROM worlds ORDER BY epoch"};
+  Statement locks_{database_, "SELECT name, plan_id FROM locks ORDER BY name"};
 };
 
 }  // namespace dynflow::persistence

@@ -7,6 +7,7 @@
 #include <atomic>
 #include <condition_variable>
 #include <deque>
+#include <functional>
 #include <future>
 #include <iterator>
 #include <mutex>
@@ -19,6 +20,7 @@
 #include "shared/persistence/sqlite/group_commit.h"
 #include "shared/persistence/sqlite/reader_pool.h"
 #include "shared/persistence/sqlite/schema.h"
+#include "shared/persistence/sqlite/world_writer.h"
 #include "shared/persistence/sqlite/write_ahead_log.h"
 
 namespace dynflow::persistence {
@@ -60,11 +62,49 @@ class SqliteStore final : public Store {
     return readers_.borrow()->load_sub_plans(caller_plan_id);
   }
   Result<std::vector<std::string>> load_unfinished() override { return readers_.borrow()->load_unfinished(); }
-  Result<std::vector<EventRecord>> load_events() override { return readers_.borrow()->load_events(); }
+  Result<std::vector<PlanRecord>> find_plans(const PlanFilter& filter, const PlanOrder& order) override {
+    return readers_.borrow()->find_plans(filter, order);
+  }
+  Result<std::int64_t> count_plans(const PlanFilter& filter) override { return readers_.borrow()->count_plans(filter); }
+  Result<std::vector<EventRecord>> load_events() override;
+  Result<std::vector<EventRecord>> load_events_of(std::string_view plan_id) override {
+    return readers_.borrow()->load_events_of(plan_id);
+  }
   Result<std::vector<OutboxRecord>> load_due_outbox(Time now, std::size_t limit) override {
     return readers_.borrow()->load_due_outbox(now, limit);
   }
   Result<std::optional<Time>> next_outbox_time() override { return readers_.borrow()->next_outbox_time(); }
+
+  bool is_shared() const override { return false; }
+  Status join(const WorldRecord& world, Duration lease) override;
+  Status renew() override;
+  Status leave() override;
+  // Nobody else could notice that this world is gone.
+  Result<std::vector<std::string>> declare_dead() override { return std::vector<std::string>(); }
+  Result<std::vector<WorldRecord>> load_worlds() override;
+  Result<std::vector<std::string>> claim_orphans(std::size_t limit) override;
+  Status claim(std::string_view plan_id) override;
+  void set_wake(std::function<void()>) override {}  // nobody else stores anything
+
+  Result<std::vector<DelayedRecord>> load_ready_delayed(Time now, std::size_t limit) override {
+    return readers_.borrow()->delayed().load_ready(now, limit);
+  }
+  Result<DelayedRecord> load_delayed(std::string_view plan_id) override {
+    return readers_.borrow()->delayed().load(plan_id);
+  }
+  Result<std::optional<Time>> next_delayed_time(Time now) override {
+    return readers_.borrow()->delayed().next_time(now);
+  }
+  Result<std::vector<Prerequisite>> load_prerequisites(std::string_view plan_id) override {
+    return readers_.borrow()->delayed().load_prerequisites(plan_id);
+  }
+  Result<std::vector<std::string>> load_dependents(std::string_view plan_id) override {
+    return readers_.borrow()->delayed().load_dependents(plan_id);
+  }
+
+  Status acquire_lock(const LockRecord& lock) override;
+  Result<std::vector<LockRecord>> load_locks() override { return readers_.borrow()->load_locks(); }
+  Result<std::size_t> sweep() override;
 
  private:
   struct Submission {
@@ -72,6 +112,17 @@ class SqliteStore final : public Store {
     Durability durability;
     Completion completion;
     Status refusal;  // an error: not to be written
+  };
+  // The world that this store serves.
+  struct CurrentWorld {
+    std::string id;
+    std::int64_t epoch = 0;  // 0: none
+    Time last_seen{};
+  };
+  // What somebody waits for, in a transaction of its own.
+  struct Task {
+    std::function<Status()> work;
+    std::promise<Status> done;
   };
   struct CleanRequest {
     Time before{};
@@ -87,20 +138,26 @@ class SqliteStore final : public Store {
   Status prepare();
   Status add_readers();
   void publish_counts();
+  // Runs it on the writer thread, in a transaction, and waits.
+  Status run_task(std::function<Status()> work);
+  CurrentWorld current_world();
+  // kClosed when there is none.
+  Result<CurrentWorld> require_world();
 
   // On the writer thread.
   void run_writer();
   std::vector<Submission> take_group();
   void write_group(std::vector<Submission> group);
+  Status perform(const std::function<Status()>& work);
   // Removes a slice; true when the request is answered.
   bool go_on_cleaning(CleanRequest& request);
-  Result<std::size_t> clean_slice(Time before, std::size_t limit);
   Status set_durability(Durability durability);
 
   const StoreOptions options_;
   const std::optional<FileGuard> guard_;  // before the connections, so that it is released after them
   Database database_;                     // of the writer; in memory, of everybody
   BatchWriter writer_{database_};
+  WorldWriter world_writer_{database_};
   std::optional<WriteAheadLog> log_;      // unless in memory
   Durability durability_ = Durability::kFull;
   std::deque<Database> reader_databases_;
@@ -114,8 +171,12 @@ class SqliteStore final : public Store {
   std::condition_variable work_;  // the writer waits here
   bool is_open_ = false;          // between start() and stop()
   std::deque<Submission> queue_;
+  std::deque<std::shared_ptr<Task>> tasks_;  // shared in the same way as:
   // Shared by the writer and the caller of clean(): the writer may still be in set_value() when the caller has gone on.
   std::deque<std::shared_ptr<CleanRequest>> clean_queue_;
+
+  std::mutex world_mutex_;
+  CurrentWorld world_;
 
   std::mutex lifecycle_;  // start() against stop(); never taken by the writer
   NamedThread thread_;
@@ -227,6 +288,111 @@ Result<std::size_t> SqliteStore::clean(Time before, std::size_t limit) {
   return result.get();
 }
 
+Status SqliteStore::run_task(std::function<Status()> work) {
+  const auto task = std::make_shared<Task>();
+  task->work = std::move(work);
+  std::future<Status> result = task->done.get_future();
+  {
+    const std::lock_guard lock(mutex_);
+    if (!is_open_) return Error(Code::kClosed, "the store is stopped");
+    tasks_.push_back(task);
+    work_.notify_one();
+  }
+  return result.get();
+}
+
+SqliteStore::CurrentWorld SqliteStore::current_world() {
+  const std::lock_guard lock(world_mutex_);
+  return world_;
+}
+
+Result<SqliteStore::CurrentWorld> SqliteStore::require_world() {
+  CurrentWorld world = current_world();
+  if (world.epoch == 0) return Error(Code::kClosed, "no world has joined");
+  return world;
+}
+
+Status SqliteStore::join(const WorldRecord& world, Duration) {
+  if (Status checked = check(world); !checked.ok()) return checked;
+  CurrentWorld joined{world.id, 0, system_clock().now()};
+  Status done = run_task([&]() -> Status {
+    const Result<std::int64_t> epoch = world_writer_.join(world, joined.last_seen);
+    if (!epoch.ok()) return epoch.error();
+    joined.epoch = *epoch;
+    return {};
+  });
+  if (!done.ok()) return done;
+  const std::lock_guard lock(world_mutex_);
+  world_ = std::move(joined);
+  return {};
+}
+
+// Nobody can take the file away from this process, so the lease is not written.
+Status SqliteStore::renew() {
+  const std::lock_guard lock(world_mutex_);
+  if (world_.epoch == 0) return Error(Code::kClosed, "no world has joined");
+  world_.last_seen = system_clock().now();
+  return {};
+}
+
+Status SqliteStore::leave() {
+  if (current_world().epoch == 0) return {};
+  if (Status left = run_task([this] { return world_writer_.leave(); }); !left.ok()) return left;
+  const std::lock_guard lock(world_mutex_);
+  world_ = {};
+  return {};
+}
+
+Result<std::vector<WorldRecord>> SqliteStore::load_worlds() {
+  Result<std::vector<WorldRecord>> worlds = readers_.borrow()->load_worlds();
+  if (!worlds.ok()) return worlds;
+  const CurrentWorld current = current_world();
+  for (WorldRecord& world : *worlds) {
+    if (current.epoch == 0 || world.id != current.id) continue;  // of a process that is gone
+    world.last_seen = current.last_seen;
+    world.is_alive = true;
+  }
+  return worlds;
+}
+
+Result<std::vector<std::string>> SqliteStore::claim_orphans(std::size_t limit) {
+  const Result<CurrentWorld> world = require_world();
+  if (!world.ok()) return world.error();
+  Result<std::vector<std::string>> claimed = std::vector<std::string>();
+  Status done = run_task([&]() -> Status {
+    claimed = world_writer_.claim_orphans(world->id, limit);
+    return claimed.ok() ? Status() : claimed.error();
+  });
+  if (!done.ok()) return done.error();
+  return claimed;
+}
+
+Status SqliteStore::claim(std::string_view plan_id) {
+  const Result<CurrentWorld> world = require_world();
+  if (!world.ok()) return world.error();
+  return run_task([&] { return world_writer_.claim(std::string(plan_id), world->id); });
+}
+
+Status SqliteStore::acquire_lock(const LockRecord& lock) {
+  if (Status checked = check(lock); !checked.ok()) return checked;
+  return run_task([&, epoch = current_world().epoch] { return world_writer_.acquire_lock(lock, epoch); });
+}
+
+Result<std::size_t> SqliteStore::sweep() {
+  Result<std::size_t> removed = std::size_t{0};
+  Status done = run_task([&, epoch = current_world().epoch]() -> Status {
+    removed = world_writer_.sweep(epoch);
+    return removed.ok() ? Status() : removed.error();
+  });
+  if (!done.ok()) return done.error();
+  return removed;
+}
+
+Result<std::vector<EventRecord>> SqliteStore::load_events() {
+  const CurrentWorld world = current_world();
+  return readers_.borrow()->load_events(world.epoch == 0 ? std::nullopt : std::optional(world.id));
+}
+
 Result<std::int64_t> SqliteStore::count_plans(std::optional<PlanState> state) {
   if (!state) return total_.load();
   return counts_.at(static_cast<std::size_t>(*state)).load();
@@ -245,23 +411,27 @@ void SqliteStore::run_writer() {
   std::shared_ptr<CleanRequest> cleaning;
   while (true) {
     std::vector<Submission> group;
+    std::deque<std::shared_ptr<Task>> tasks;
     bool is_idle = false;
     {
       std::unique_lock lock(mutex_);
-      const auto has_work = [&] { return cleaning || !queue_.empty() || !clean_queue_.empty() || !is_open_; };
+      const auto is_work_queued = [&] { return cleaning || !queue_.empty() || !tasks_.empty() || !clean_queue_.empty(); };
+      const auto has_work = [&] { return is_work_queued() || !is_open_; };
       if (log_ && log_->is_checkpoint_due(true)) {
         is_idle = !work_.wait_for(lock, kIdleAfter, has_work);
       } else {
         work_.wait(lock, has_work);
       }
-      if (!is_open_ && !cleaning && queue_.empty() && clean_queue_.empty()) return;
+      if (!is_open_ && !is_work_queued()) return;
       group = take_group();
+      tasks.swap(tasks_);
       if (!cleaning && !clean_queue_.empty()) {
         cleaning = std::move(clean_queue_.front());
         clean_queue_.pop_front();
       }
     }
     if (!group.empty()) write_group(std::move(group));
+    for (const auto& task : tasks) task->done.set_value(perform(task->work));
     if (cleaning && go_on_cleaning(*cleaning)) cleaning.reset();
     if (log_ && log_->is_checkpoint_due(is_idle)) log_->checkpoint();
   }
@@ -311,7 +481,15 @@ void SqliteStore::write_group(std::vector<Submission> group) {
 
 bool SqliteStore::go_on_cleaning(CleanRequest& request) {
   const std::size_t slice = std::min(kCleanSlice, request.limit - request.removed);
-  const Result<std::size_t> removed = slice == 0 ? Result<std::size_t>(0) : clean_slice(request.before, slice);
+  Result<std::size_t> removed = std::size_t{0};
+  if (slice > 0) {
+    const Status done = perform([&]() -> Status {
+      removed = writer_.clean(request.before, slice);
+      return removed.ok() ? Status() : removed.error();
+    });
+    publish_counts();
+    if (!done.ok()) removed = done.error();
+  }
   if (!removed.ok()) {
     request.done.set_value(removed.error());
     return true;
@@ -322,17 +500,15 @@ bool SqliteStore::go_on_cleaning(CleanRequest& request) {
   return true;
 }
 
-Result<std::size_t> SqliteStore::clean_slice(Time before, std::size_t limit) {
+Status SqliteStore::perform(const std::function<Status()>& work) {
   std::optional<ReaderPool::Loan> connection;
   if (is_in_memory()) connection.emplace(readers_.borrow());
-  if (Status begun = writer_.begin(); !begun.ok()) return begun.error();
-  Result<std::size_t> removed = writer_.clean(before, limit);
-  if (removed.ok()) {
-    if (Status committed = writer_.commit(); !committed.ok()) removed = committed.error();
-  }
-  if (!removed.ok()) writer_.roll_back();
-  publish_counts();
-  return removed;
+  if (Status set = set_durability(Durability::kFull); !set.ok()) return set;
+  if (Status begun = writer_.begin(); !begun.ok()) return begun;
+  Status done = work();
+  if (done.ok()) done = writer_.commit();
+  if (!done.ok()) writer_.roll_back();
+  return done;
 }
 
 // FULL flushes the log at each commit; NORMAL leaves that to the next FULL commit or checkpoint.

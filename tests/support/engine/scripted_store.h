@@ -5,7 +5,9 @@
 #pragma once
 
 #include <deque>
+#include <functional>
 #include <map>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -40,121 +42,87 @@ class ScriptedStore final : public persistence::Store {
   const std::map<std::string, persistence::EventRecord>& events() const { return events_; }
   const std::map<std::string, persistence::OutboxRecord>& outbox() const { return outbox_; }
   std::map<std::string, persistence::PlanRecord>& plans() { return plans_; }
+  const std::map<std::string, persistence::DelayedRecord>& delayed() const { return delayed_; }
+  const std::map<std::string, std::string>& locks() const { return locks_; }
+  // The other processes: their worlds, by id. A plan whose owner is neither here nor has joined is an orphan.
+  std::map<std::string, persistence::WorldRecord>& other_worlds() { return other_worlds_; }
+  void set_shared(bool is_shared) { is_shared_ = is_shared; }
+  // Another world declares this one dead.
+  void fence() { is_fenced_ = true; }
+  // Another world has stored something that concerns this one.
+  void wake() {
+    if (wake_) wake_();
+  }
 
   Status start() override { return {}; }
   void stop() override {}
-  void submit(Batch batch, persistence::Durability, Completion completion) override {
-    queue_.emplace_back(std::move(batch), std::move(completion));
-    if (is_cut_off_) return commit_next();
-    scheduler_->post([this] { commit_next(); });
-  }
+  void submit(Batch batch, persistence::Durability, Completion completion) override;
   bool is_congested() const override { return is_congested_; }
 
-  Result<persistence::PlanRecord> load_plan(std::string_view id) override {
-    const auto found = plans_.find(std::string(id));
-    if (found == plans_.end()) return Error(Code::kNotFound, "no such plan");
-    return found->second;
-  }
+  Result<persistence::PlanRecord> load_plan(std::string_view id) override;
   Result<std::vector<persistence::OutputChunk>> load_chunks(std::string_view plan_id, int action_id, std::int64_t after,
-                                                            std::size_t limit) override {
-    if (fails_chunk_reads_) return Error(Code::kUnavailable, "told to fail");
-    std::vector<persistence::OutputChunk> found;
-    for (const auto& chunk : chunks_[{std::string(plan_id), action_id}]) {
-      if (chunk.sequence > after && (limit == 0 || found.size() < limit)) found.push_back(chunk);
-    }
-    return found;
-  }
-  Result<std::vector<persistence::PlanStatus>> load_statuses(const std::vector<std::string>& ids) override {
-    std::vector<persistence::PlanStatus> found;
-    for (const std::string& id : ids) {
-      if (const auto plan = plans_.find(id); plan != plans_.end()) {
-        found.push_back({id, plan->second.state, plan->second.result});
-      }
-    }
-    return found;
-  }
-  Result<std::vector<persistence::PlanIdentity>> load_identities(const std::vector<std::string>&) override {
-    return std::vector<persistence::PlanIdentity>();
-  }
-  Result<std::vector<persistence::PlanStatus>> load_sub_plans(std::string_view) override {
-    return std::vector<persistence::PlanStatus>();
-  }
-  Result<std::int64_t> count_plans(std::optional<persistence::PlanState> state) override {
-    std::int64_t count = 0;
-    for (const auto& [id, plan] : plans_) count += !state || plan.state == *state ? 1 : 0;
-    return count;
-  }
-  Result<std::vector<std::string>> load_unfinished() override {
-    std::vector<std::string> ids;
-    for (const auto& [id, plan] : plans_) {
-      if (plan.state != persistence::PlanState::kStopped) ids.push_back(id);
-    }
-    return ids;
-  }
-  Result<std::vector<persistence::EventRecord>> load_events() override {
-    std::vector<persistence::EventRecord> list;
-    for (const auto& [id, event] : events_) list.push_back(event);
-    return list;
-  }
+                                                            std::size_t limit) override;
+  Result<std::vector<persistence::PlanStatus>> load_statuses(const std::vector<std::string>& ids) override;
+  Result<std::vector<persistence::PlanIdentity>> load_identities(const std::vector<std::string>&) override;
+  Result<std::vector<persistence::PlanStatus>> load_sub_plans(std::string_view caller) override;
+  // By id, whatever order is asked for.
+  Result<std::vector<persistence::PlanRecord>> find_plans(const persistence::PlanFilter& filter,
+                                                          const persistence::PlanOrder& order) override;
+  Result<std::int64_t> count_plans(const persistence::PlanFilter& filter) override;
+  Result<std::int64_t> count_plans(std::optional<persistence::PlanState> state) override;
+  Result<std::vector<std::string>> load_unfinished() override;
+  Result<std::vector<persistence::EventRecord>> load_events() override;
+  Result<std::vector<persistence::EventRecord>> load_events_of(std::string_view plan_id) override;
   Result<std::vector<persistence::OutboxRecord>> load_due_outbox(Time, std::size_t) override {
     return std::vector<persistence::OutboxRecord>();
   }
   Result<std::optional<Time>> next_outbox_time() override { return std::optional<Time>(); }
+
+  bool is_shared() const override { return is_shared_; }
+  Status join(const persistence::WorldRecord& world, Duration) override;
+  Status renew() override;
+  Status leave() override;
+  Result<std::vector<std::string>> declare_dead() override;
+  Result<std::vector<persistence::WorldRecord>> load_worlds() override;
+  Result<std::vector<std::string>> claim_orphans(std::size_t limit) override;
+  Status claim(std::string_view plan_id) override;
+  void set_wake(std::function<void()> wake) override { wake_ = std::move(wake); }
+
+  Result<std::vector<persistence::DelayedRecord>> load_ready_delayed(Time now, std::size_t limit) override;
+  Result<persistence::DelayedRecord> load_delayed(std::string_view plan_id) override;
+  Result<std::optional<Time>> next_delayed_time(Time now) override;
+  Result<std::vector<persistence::Prerequisite>> load_prerequisites(std::string_view plan_id) override;
+  Result<std::vector<std::string>> load_dependents(std::string_view plan_id) override;
+
+  Status acquire_lock(const persistence::LockRecord& lock) override;
+  Result<std::vector<persistence::LockRecord>> load_locks() override;
+  Result<std::size_t> sweep() override;
   Result<std::size_t> clean(Time, std::size_t) override { return std::size_t{0}; }
 
  private:
-  void commit_next() {
-    if (queue_.empty()) return;  // cut_off() was faster
-    auto [batch, completion] = std::move(queue_.front());
-    queue_.pop_front();
-    if (is_cut_off_) return completion(Error(Code::kClosed, "cut off"));
-    if (failures_ > 0) {
-      --failures_;
-      return completion(Error(failure_code_, "told to fail"));
-    }
-    for (const auto& change : batch.changes()) {
-      const auto* insert = std::get_if<Batch::InsertPlan>(&change);
-      if (insert && plans_.count(insert->plan.id) > 0) return completion(Error(Code::kConflict, "exists"));
-      const auto* append = std::get_if<Batch::AppendChunks>(&change);
-      if (append && last_sequence(*append) >= append->chunks.front().sequence) return completion(Error(Code::kConflict, "exists"));
-    }
-    for (const auto& change : batch.changes()) {
-      std::visit([this](const auto& one) { apply(one); }, change);
-    }
-    committed_.push_back(std::move(batch));
-    completion({});
-  }
+  void commit_next();
 
-  std::int64_t last_sequence(const Batch::AppendChunks& append) const {
-    const auto found = chunks_.find({append.plan_id, append.action_id});
-    return found == chunks_.end() || found->second.empty() ? 0 : found->second.back().sequence;
-  }
+  // Of the root action: the plan and the action that called it.
+  static std::pair<std::string, int> caller_of(const persistence::PlanRecord& plan);
+  static bool is_at_rest(const persistence::PlanRecord& plan);
+  bool matches(const persistence::PlanFilter& filter, const persistence::PlanRecord& plan) const;
+
+  std::int64_t last_sequence(const Batch::AppendChunks& append) const;
 
   void apply(const Batch::InsertPlan& c) { plans_[c.plan.id] = c.plan; }
-  void apply(const Batch::UpdatePlan& c) {
-    auto& plan = plans_.at(c.plan_id);
-    plan.state = c.progress.state;
-    plan.result = c.progress.result;
-    plan.started_at = c.progress.started_at;
-    plan.ended_at = c.progress.ended_at;
-    plan.execution_time = c.progress.execution_time;
-    plan.real_time = c.progress.real_time;
-    plan.history = c.progress.history;
-  }
+  void apply(const Batch::UpdatePlan& c);
+  void apply(const Batch::ReplacePlan& c) { plans_.at(c.plan.id) = c.plan; }
   void apply(const Batch::UpdateStep& c) { plans_.at(c.plan_id).steps.at(static_cast<std::size_t>(c.step.id - 1)) = c.step; }
-  void apply(const Batch::UpdateAction& c) {
-    auto& action = plans_.at(c.plan_id).actions.at(static_cast<std::size_t>(c.action_id - 1));
-    action.input = c.input;
-    action.output = c.output;
-  }
-  void apply(const Batch::AppendChunks& c) {
-    auto& list = chunks_[{c.plan_id, c.action_id}];
-    list.insert(list.end(), c.chunks.begin(), c.chunks.end());
-  }
-  void apply(const Batch::PutEvent& c) { events_[c.event.id] = c.event; }
+  void apply(const Batch::UpdateAction& c);
+  void apply(const Batch::AppendChunks& c);
+  void apply(const Batch::PutEvent& c) { events_.emplace(c.event.id, c.event); }
   void apply(const Batch::DeleteEvent& c) { events_.erase(c.event_id); }
-  void apply(const Batch::PutOutbox& c) { outbox_[c.entry.id] = c.entry; }
-  void apply(const Batch::DeleteOutbox& c) { outbox_.erase(c.entry_id); }
+  void apply(const Batch::WakeOwner&) {}
+  void apply(const Batch::PutOutbox& c);
+  void apply(const Batch::DeleteOutbox& c);
+  void apply(const Batch::PutDelayed& c) { delayed_[c.delayed.plan_id] = c.delayed; }
+  void apply(const Batch::DeleteDelayed& c) { delayed_.erase(c.plan_id); }
+  void apply(const Batch::ReleaseLocks& c);
 
   Scheduler* scheduler_ = nullptr;
   std::deque<std::pair<Batch, Completion>> queue_;
@@ -168,6 +136,14 @@ class ScriptedStore final : public persistence::Store {
   std::map<std::pair<std::string, int>, std::vector<persistence::OutputChunk>> chunks_;
   std::map<std::string, persistence::EventRecord> events_;
   std::map<std::string, persistence::OutboxRecord> outbox_;
+  std::int64_t last_version_ = 0;
+  std::map<std::string, persistence::DelayedRecord> delayed_;
+  std::map<std::string, std::string> locks_;  // plan ids by name
+  std::optional<persistence::WorldRecord> world_;
+  std::map<std::string, persistence::WorldRecord> other_worlds_;
+  bool is_shared_ = false;
+  bool is_fenced_ = false;
+  std::function<void()> wake_;
 };
 
 }  // namespace dynflow::engine

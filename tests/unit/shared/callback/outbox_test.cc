@@ -189,6 +189,38 @@ TEST_CASE_METHOD(Fixture, "a poisoned entry stops no other, is tried again alone
   foreman.wait_for([this] { return foreman.accepted.count("task-102") == 1; });
 }
 
+// A task that ends while the report of its last run is under way.
+TEST_CASE_METHOD(Fixture, "an entry that is replaced while it is sent goes out again, with what it says now") {
+  bool fails = false;
+  Code code = Code::kUnavailable;
+  SECTION("the first was taken") {}
+  SECTION("Foreman was away") { fails = true; }
+  SECTION("the first was refused") {
+    fails = true;
+    code = Code::kUnprocessable;
+  }
+  foreman.answer = [&](const Json& body) -> Status {
+    if (body["data"]["exit_status"] != 1) return {};
+    OutboxRecord entry;
+    entry.id = "entry-1";
+    entry.plan_id = "plan-1";
+    entry.callback = R"({"task_id":"task-1","step_id":3})";
+    entry.data = R"({"exit_status":2})";
+    entry.created_at = entry.next_attempt_at = clock.now();
+    WriteBatch batch;
+    batch.add(WriteBatch::PutOutbox{entry});
+    Status put = store->commit(std::move(batch));
+    if (!put) return put;
+    outbox->wake();
+    return fails ? Status(Error(code, "not now")) : Status();
+  };
+  put(1, 1);
+  start();
+  advance_until(std::chrono::seconds(2), [this] { return is_empty(); });
+  REQUIRE(foreman.bodies.size() == 2);
+  CHECK(foreman.bodies[1]["data"]["exit_status"] == 2);
+}
+
 TEST_CASE_METHOD(Fixture, "while Foreman is away one request at a time asks for it, then everything is delivered") {
   foreman.answer = [](const Json&) -> Status { return Error(Code::kUnavailable, "refused"); };
   put(1, 300);

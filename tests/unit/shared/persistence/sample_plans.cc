@@ -30,6 +30,7 @@ PlanRecord sample_plan(const std::string& id, const std::string& caller_plan_id)
   plan.real_time = 0.1;  // no exact binary fraction
   plan.history = {{1'795'329'946, "plan", "world"}};
   plan.request_digest = "digest of " + id;
+  plan.owner = "a world";
 
   ActionRecord root;
   root.id = 1;
@@ -77,7 +78,7 @@ OutputChunk sample_chunk(std::int64_t sequence, const std::string& output) {
 }
 
 EventRecord sample_event(const std::string& id, const std::string& plan_id) {
-  return {id, plan_id, 3, "update", R"({"exit_code":0})", kSampleTime};
+  return {id, plan_id, 3, "update", R"({"exit_code":0})", kSampleTime, std::nullopt};
 }
 
 OutboxRecord sample_outbox(const std::string& id, const std::string& plan_id, Time next_attempt_at) {

@@ -335,6 +335,11 @@ void events_wait_in_order(Store& store) {
   CHECK(*events == std::vector<EventRecord>{sample_event("2", "plan"), sample_event("1", "plan")});
 }
 
+OutboxRecord without_version(OutboxRecord entry) {
+  entry.version = 0;
+  return entry;
+}
+
 void outbox_is_served_by_time(Store& store) {
   CHECK_FALSE(store.next_outbox_time()->has_value());
   REQUIRE(store.commit(batch_of(WriteBatch::InsertPlan{sample_plan("p")},
@@ -347,7 +352,7 @@ void outbox_is_served_by_time(Store& store) {
   auto due = store.load_due_outbox(kSampleTime + 20s, 10);
   REQUIRE(due.ok());
   REQUIRE(due->size() == 3);
-  CHECK((*due)[0] == sample_outbox("soon", "p", kSampleTime + 10s));
+  CHECK(without_version((*due)[0]) == sample_outbox("soon", "p", kSampleTime + 10s));
   CHECK((*due)[1].id == "then");
   CHECK((*due)[2].id == "late");
   CHECK(store.load_due_outbox(kSampleTime + 20s, 2)->size() == 2);
@@ -365,7 +370,8 @@ void outbox_is_served_by_time(Store& store) {
               .ok());
   due = store.load_due_outbox(kSampleTime + 100s, 10);
   REQUIRE(due.ok());
-  CHECK(*due == std::vector<OutboxRecord>{retried});
+  REQUIRE(due->size() == 1);
+  CHECK(without_version(due->front()) == without_version(retried));
   CHECK(*store.next_outbox_time() == kSampleTime + 60s);
 }
 

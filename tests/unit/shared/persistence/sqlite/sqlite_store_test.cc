@@ -110,7 +110,7 @@ TEST_CASE("a schema of a newer version is refused and left alone", "[store]") {
   REQUIRE_FALSE(refused.ok());
   CHECK(refused.error().code() == Code::kInvalid);
   CHECK_THAT(refused.error().message(), Catch::Contains("version 99"));
-  folder.execute("PRAGMA user_version = 1");
+  folder.execute("PRAGMA user_version = 2");
   CHECK(folder.open()->load_plan("id").ok());
 }
 
