@@ -38,7 +38,7 @@ class WriteBatch {
   // written only while the stored one has that version: what replaced it meanwhile stays.
   struct PutOutbox { OutboxRecord entry; };
   struct DeleteOutbox { std::string entry_id; std::int64_t version = 0; };  // 0 = whichever
-  struct PutDelayed { DelayedRecord delayed; };     // inserts or replaces
+  struct PutDelayed { DelayedRecord delayed; };     // inserts or replaces; a prerequisite has to be stored, or to be known from before
   struct DeleteDelayed { std::string plan_id; };
   struct ReleaseLocks { std::string plan_id; };     // all that the plan holds
   using Change = std::variant<InsertPlan, UpdatePlan, ReplacePlan, UpdateStep, UpdateAction, AppendChunks, PutEvent,
@@ -97,7 +97,7 @@ class Store {
   virtual Result<std::vector<PlanIdentity>> load_identities(const std::vector<std::string>& ids) = 0;
   // Plans whose root action was called from that plan.
   virtual Result<std::vector<PlanStatus>> load_sub_plans(std::string_view caller_plan_id) = 0;
-  // Plans without their steps, actions and flows. For people: pages and searches.
+  // Plans without their steps, actions and flows. For people. Words sort by their bytes; times that are not set come last.
   virtual Result<std::vector<PlanRecord>> find_plans(const PlanFilter& filter, const PlanOrder& order) = 0;
   // How many find_plans() finds without a limit.
   virtual Result<std::int64_t> count_plans(const PlanFilter& filter) = 0;
@@ -120,10 +120,10 @@ class Store {
   // True when other processes may work on the same database.
   virtual bool is_shared() const = 0;
   // Registers the world. From now on everything that is written carries its epoch. Its lease ends `lease` after the last renew(), by
-  // the database's clock; a world that is still registered under another id in this store is removed first, as by leave(). Blocks.
+  // the database's clock; a world that is still registered in this store, under any id, is removed first, as by leave(). Blocks.
   virtual Status join(const WorldRecord& world, Duration lease) = 0;
-  // Makes the lease last longer. kClosed: the world was declared dead meanwhile, and another may own its plans; every batch
-  // completes with kClosed until the next join(). Blocks.
+  // Makes the lease last longer. kClosed, here and for claims: no world, or it was declared dead meanwhile, and another may own
+  // its plans; in that case every batch completes with kClosed until the next join(), which owns nothing yet. Blocks.
   virtual Status renew() = 0;
   // Removes the world; plans in work become claimable, its locks and outbox entries anybody's. Harmless without a world. Blocks.
   virtual Status leave() = 0;
@@ -143,8 +143,8 @@ class Store {
 
   // -- Delayed plans.
 
-  // Not frozen; start_at or start_before has come, or there is no start_at; nothing that blocks it is unfinished. By start_at. What blocked it and
-  // was cleaned counts with what it had become.
+  // Not frozen; start_at or start_before has come, or there is no start_at; nothing that blocks it is unfinished. By start_at.
+  // What blocked it and was cleaned counts with what it had become; while paused: stopped with an error.
   virtual Result<std::vector<DelayedRecord>> load_ready_delayed(Time now, std::size_t limit) = 0;
   // kNotFound: the plan has no delayed record.
   virtual Result<DelayedRecord> load_delayed(std::string_view plan_id) = 0;

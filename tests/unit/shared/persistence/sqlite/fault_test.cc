@@ -13,14 +13,6 @@
 namespace dynflow::persistence {
 namespace {
 
-Code code_of_opening(const std::string& file) {
-  StoreOptions options;
-  options.database = file;
-  const auto refused = open_sqlite_store(options);
-  REQUIRE_FALSE(refused.ok());
-  return refused.error().code();
-}
-
 // Fills a store that may not grow above 1 MB, frees space, and goes on.
 void fill_and_recover(StoreOptions options) {
   options.max_bytes = 1 << 20;
@@ -107,10 +99,29 @@ TEST_CASE("a read-only folder is refused", "[store]") {
   CHECK(again.read_line() == "open");
 }
 
+TEST_CASE("a read-only database file is refused", "[store]") {
+  const ScratchFolder folder;
+  { REQUIRE(folder.open_started()->commit(insertion_of("id")).ok()); }
+  REQUIRE(::chmod(folder.path().c_str(), 0777) == 0);
+  REQUIRE(::chmod((folder.file() + ".lock").c_str(), 0666) == 0);
+  REQUIRE(::chmod(folder.file().c_str(), 0444) == 0);
+  WriterProcess writer({"try", folder.file()});
+  CHECK(writer.read_line() == "unavailable");
+  const auto text = writer.read_line();
+  REQUIRE(text);
+  CHECK_THAT(*text, Catch::Contains(folder.file()) && Catch::Contains("Permission denied"));
+  CHECK(folder.open()->load_plan("id").ok());  // as the superuser, or after chmod
+}
+
 TEST_CASE("what is no database is refused", "[store]") {
   const ScratchFolder folder;
   std::ofstream(folder.file()) << std::string(10'000, 'x');
-  CHECK(code_of_opening(folder.file()) == Code::kCorrupt);
+  StoreOptions options;
+  options.database = folder.file();
+  const auto refused = open_sqlite_store(options);
+  REQUIRE_FALSE(refused.ok());
+  CHECK(refused.error().code() == Code::kCorrupt);
+  CHECK_THAT(refused.error().message(), Catch::Contains(folder.file()) && Catch::Contains("not a database"));
 }
 
 TEST_CASE("a database cut off in the middle is refused or its plans are", "[store]") {
@@ -181,6 +192,40 @@ TEST_CASE("a damaged row is that plan's trouble only", "[store]") {
   CHECK(store->load_plan("state").ok());
   CHECK(*store->count_plans(PlanState::kPaused) == 0);
   CHECK(*store->count_plans(PlanState::kStopped) == 1);
+}
+
+TEST_CASE("a damaged plan does not keep others from being claimed, found, swept and cleaned", "[store]") {
+  const ScratchFolder folder;
+  {
+    const auto store = folder.open_started();
+    for (const char* id : {"good", "state", "history", "waits"}) REQUIRE(store->commit(insertion_of(id)).ok());
+    DelayedRecord delayed;
+    delayed.plan_id = "waits";
+    delayed.blocked_by = {"state", "history"};
+    REQUIRE(store->commit(batch_of(WriteBatch::PutDelayed{delayed})).ok());
+  }
+  folder.execute("UPDATE plans SET state = 'strange', resting_since = 0 WHERE id = 'state'");
+  folder.execute("UPDATE plans SET history = '{' WHERE id = 'history'");
+  const auto store = folder.open_started();
+  REQUIRE(store->join({"world", "{}", {}, false}, std::chrono::seconds(1)).ok());
+  const auto claimed = store->claim_orphans(10);
+  REQUIRE(claimed.ok());
+  CHECK(*claimed == std::vector<std::string>{"good", "history", "waits"});
+  const auto found = store->find_plans({}, {});
+  REQUIRE(found.ok());
+  REQUIRE(found->size() == 4);
+  CHECK((*found)[1].state == PlanState::kPaused);
+  CHECK((*found)[1].result == PlanResult::kError);
+  CHECK((*found)[2].history.empty());
+  CHECK(store->load_ready_delayed(kSampleTime, 10)->empty());
+  const auto prerequisites = store->load_prerequisites("waits");
+  REQUIRE(prerequisites.ok());
+  CHECK((*prerequisites)[1] == Prerequisite{"state", PlanState::kPaused, PlanResult::kPending});
+  CHECK(store->sweep().ok());
+  CHECK(*store->clean(kSampleTime, 10) == 1);
+  CHECK(*store->count_plans(std::nullopt) == 3);
+  CHECK(*store->count_plans(PlanState::kPaused) == 0);
+  CHECK((*store->load_prerequisites("waits"))[1] == Prerequisite{"state", PlanState::kStopped, PlanResult::kError});
 }
 
 }  // namespace dynflow::persistence

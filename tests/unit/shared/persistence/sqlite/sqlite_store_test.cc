@@ -48,6 +48,43 @@ TEST_CASE("store suite on a file", "[store]") {
   }
 }
 
+TEST_CASE("a database of the first version is brought up to date", "[store]") {
+  const ScratchFolder folder;
+  {
+    const auto store = folder.open_started();
+    REQUIRE(store->commit(batch_of(WriteBatch::InsertPlan{sample_plan("id")}, WriteBatch::PutEvent{sample_event("e", "id")},
+                                   WriteBatch::PutOutbox{sample_outbox("o", "id")}))
+                .ok());
+  }
+  folder.execute(
+      "DROP TRIGGER plan_removed; DROP TABLE dependencies; DROP TABLE delayed_plans; DROP TABLE locks; DROP TABLE worlds;"
+      "ALTER TABLE plans DROP COLUMN owner; ALTER TABLE events DROP COLUMN due_at;"
+      "ALTER TABLE outbox DROP COLUMN version; PRAGMA user_version = 1");
+  const auto store = folder.open_started();
+  PlanRecord plan = sample_plan("id");
+  plan.owner.clear();
+  CHECK(*store->load_plan("id") == plan);
+  CHECK(*store->load_events() == std::vector<EventRecord>{sample_event("e", "id")});
+  const auto due = store->load_due_outbox(kSampleTime, 10);
+  REQUIRE(due.ok());
+  REQUIRE(due->size() == 1);
+  // An entry of that time can be finished like any other.
+  REQUIRE(store->commit(batch_of(WriteBatch::DeleteOutbox{"o", due->front().version})).ok());
+  CHECK(store->load_due_outbox(kSampleTime, 10)->empty());
+  REQUIRE(store->join({"world", "{}", {}, false}, std::chrono::seconds(1)).ok());
+}
+
+TEST_CASE("one process has the file, so leases never end", "[store]") {
+  const ScratchFolder folder;
+  const auto store = folder.open_started();
+  CHECK_FALSE(store->is_shared());
+  REQUIRE(store->join({"world", "{}", {}, false}, Duration::zero()).ok());
+  CHECK(store->declare_dead()->empty());
+  CHECK(store->load_worlds()->front().is_alive);
+  CHECK(store->commit(insertion_of("id")).ok());
+  CHECK(store->renew().ok());
+}
+
 TEST_CASE("each store in memory is its own", "[store]") {
   const auto one = open_memory();
   const auto other = open_memory();

@@ -2,7 +2,7 @@
 //
 //   store_writer write FILE PREFIX   two batches for each of endless many plans; a line per completed batch
 //   store_writer hold FILE           opens, says "open", and waits to be killed
-//   store_writer try FILE            the same as an unprivileged user; says the error code or "open", and ends
+//   store_writer try FILE            the same as an unprivileged user; says the error code and its text, or "open", and ends
 //   store_writer limited FILE BYTES  writes under RLIMIT_FSIZE until that fails, lifts it, writes again; says how it went
 #include <signal.h>
 #include <sys/resource.h>
@@ -32,6 +32,7 @@ std::unique_ptr<Store> open_or_exit(const std::string& file) {
   auto store = open_sqlite_store(options);
   if (!store.ok()) {
     say(std::string(to_string(store.error().code())));
+    say(store.error().message());
     std::exit(0);
   }
   return std::move(*store);
