@@ -26,10 +26,14 @@ class DelayedReader {
   Result<DelayedRecord> read(const Statement& row);
 
   Database& database_;
+  // A union, because OR would walk all that lies in the future.
   Statement ready_{database_,
                    "SELECT d.plan, p.id, d.start_at, d.start_before, d.is_frozen, d.serializer, d.args"
-                   " FROM delayed_plans d JOIN plans p ON p.number = d.plan WHERE d.is_frozen = 0"
-                   " AND (d.start_at IS NULL OR d.start_at <= ?1 OR d.start_before <= ?1)"
+                   " FROM delayed_plans d JOIN plans p ON p.number = d.plan WHERE d.plan IN ("
+                   "SELECT plan FROM delayed_plans WHERE is_frozen = 0 AND start_at IS NULL UNION ALL"
+                   " SELECT plan FROM delayed_plans WHERE is_frozen = 0 AND start_at <= ?1 UNION ALL"
+                   " SELECT plan FROM delayed_plans WHERE is_frozen = 0 AND start_before IS NOT NULL AND"
+                   " start_before <= ?1)"
                    " AND NOT EXISTS (SELECT 1 FROM dependencies n JOIN plans b ON b.id = n.prerequisite"
                    " WHERE n.plan = d.plan AND n.state IS NULL AND b.state <> 'stopped')"
                    " ORDER BY d.start_at, d.plan LIMIT ?2"};
