@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <signal.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
@@ -9,15 +10,21 @@
 
 #include <array>
 #include <cerrno>
+#include <charconv>
 #include <cstdint>
 #include <filesystem>
 #include <system_error>
+#include <thread>
+
+#include "shared/base/deadline.h"
 
 namespace dynflow::persistence {
 namespace {
 
 constexpr mode_t kDirectoryMode = 0750;
 constexpr mode_t kFileMode = 0640;
+constexpr std::chrono::seconds kPatienceWithTheDead{5};
+constexpr std::chrono::milliseconds kBetweenTries{10};
 
 Error unavailable(std::string_view what, const std::string& path, int number) {
   return Error(Code::kUnavailable,
@@ -51,6 +58,27 @@ std::string read_holder(int fd) {
   std::string holder(buffer.data(), got > 0 ? static_cast<std::size_t>(got) : 0);
   if (const auto end = holder.find('\n'); end != std::string::npos) holder.resize(end);
   return holder.empty() ? "unknown" : holder;
+}
+
+bool is_dead(const std::string& holder) {
+  pid_t pid = 0;
+  const char* const end = holder.data() + holder.size();
+  return std::from_chars(holder.data(), end, pid).ptr == end && pid > 0 && ::kill(pid, 0) != 0 && errno == ESRCH;
+}
+
+// False with errno when it cannot be had. A process that was killed while it started a child leaves the lock with the child until that
+// runs its own program: it is waited for.
+bool lock_exclusively(int fd) {
+  const Deadline deadline = Deadline::after(kPatienceWithTheDead);
+  while (::flock(fd, LOCK_EX | LOCK_NB) != 0) {
+    if (errno != EWOULDBLOCK) return false;
+    if (deadline.has_passed() || !is_dead(read_holder(fd))) {
+      errno = EWOULDBLOCK;
+      return false;
+    }
+    std::this_thread::sleep_for(kBetweenTries);
+  }
+  return true;
 }
 
 }  // namespace
@@ -93,7 +121,7 @@ Result<FileGuard> FileGuard::acquire(const std::string& path) {
   const std::string lock_path = path + ".lock";
   Result<Fd> lock = open_or_make(lock_path);
   if (!lock.ok()) return lock.error();
-  if (::flock(lock->get(), LOCK_EX | LOCK_NB) != 0) {
+  if (!lock_exclusively(lock->get())) {
     if (errno != EWOULDBLOCK) return unavailable("cannot lock", lock_path, errno);
     return Error(Code::kUnavailable, fmt::format("{} is in use by process {}", path, read_holder(lock->get())));
   }

@@ -1,9 +1,17 @@
 #include "shared/persistence/sqlite/file_guard.h"
 
+#include <fcntl.h>
 #include <linux/magic.h>
+#include <signal.h>
+#include <sys/file.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
+#include <array>
 #include <catch2/catch.hpp>
+#include <future>
 
+#include "shared/base/fd.h"
 #include "tests/unit/shared/persistence/sqlite/scratch_folder.h"
 #include "tests/unit/shared/persistence/sqlite/writer_process.h"
 
@@ -51,6 +59,36 @@ TEST_CASE("a second process is refused and the first one named", "[store]") {
   CHECK_THAT(refused.error().message(), Catch::Contains("in use by process " + std::to_string(holder.pid())));
   holder.kill();
   CHECK(open_sqlite_store(options).ok());
+}
+
+TEST_CASE("a child of a process that was killed is waited for", "[store]") {
+  const ScratchFolder folder;
+  std::array<int, 2> to_child{};
+  std::array<int, 2> from_holder{};
+  REQUIRE(::pipe2(to_child.data(), O_CLOEXEC) == 0);
+  REQUIRE(::pipe2(from_holder.data(), O_CLOEXEC) == 0);
+  Fd end_of_child(to_child[1]);
+  const pid_t holder = ::fork();
+  REQUIRE(holder >= 0);
+  if (holder == 0) {
+    const auto guard = FileGuard::acquire(folder.file());
+    end_of_child.reset();
+    char byte = 0;
+    if (::fork() == 0) _exit(static_cast<int>(::read(to_child[0], &byte, 1)));  // before the exec of its own program, so to speak
+    if (!guard.ok() || ::write(from_holder[1], "+", 1) != 1) _exit(1);
+    for (;;) ::pause();
+  }
+  char byte = 0;
+  REQUIRE(::read(from_holder[0], &byte, 1) == 1);
+  ::kill(holder, SIGKILL);
+  ::waitpid(holder, nullptr, 0);
+  {
+    const Fd lock(::open((folder.file() + ".lock").c_str(), O_RDWR | O_CLOEXEC));
+    CHECK(::flock(lock.get(), LOCK_EX | LOCK_NB) != 0);
+  }
+  auto guard = std::async(std::launch::async, [&] { return FileGuard::acquire(folder.file()).ok(); });
+  end_of_child.reset();
+  CHECK(guard.get());
 }
 
 TEST_CASE("a file that cannot be made is refused with its name", "[store]") {
