@@ -2,16 +2,13 @@
 
 #include <array>
 #include <catch2/catch.hpp>
-#include <cstdlib>
-#include <filesystem>
-#include <fstream>
 #include <set>
-#include <sstream>
 
 #include "shared/settings/core_service.h"
 #include "shared/settings/global.h"
 #include "shared/settings/module.h"
 #include "shared/settings/remote_execution_ssh.h"
+#include "tests/support/made_page.h"
 
 namespace dynflow::settings {
 namespace {
@@ -33,21 +30,9 @@ std::string reference_page() {
 
 std::string example_path(const Table& table) { return std::string(DYNFLOW_DOCS) + "/examples/" + std::string(table.file); }
 
-void check_page(const std::string& path, const std::string& text) {
-  if (std::getenv("DYNFLOW_WRITE_DOCS") != nullptr) {
-    std::filesystem::create_directories(std::filesystem::path(path).parent_path());
-    std::ofstream(path) << text;
-  }
-  std::ifstream in(path);
-  std::stringstream there;
-  there << in.rdbuf();
-  INFO(path << " is not what the tables say; run this test with DYNFLOW_WRITE_DOCS=1");
-  CHECK(there.str() == text);
-}
-
 TEST_CASE("docs/settings.md and the example files are what the tables say") {
-  check_page(std::string(DYNFLOW_DOCS) + "/settings.md", reference_page());
-  for (const Table* table : kTables) check_page(example_path(*table), example_file(*table));
+  test::check_page(std::string(DYNFLOW_DOCS) + "/settings.md", reference_page());
+  for (const Table* table : kTables) test::check_page(example_path(*table), example_file(*table));
 }
 
 TEST_CASE("example files are complete and load without a word") {
