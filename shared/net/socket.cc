@@ -3,7 +3,6 @@
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <net/if.h>
-#include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
@@ -12,33 +11,19 @@
 
 #include <cerrno>
 #include <cstring>
-#include <memory>
 #include <system_error>
+
+#include "shared/net/address_list.h"
 
 namespace dynflow::net {
 namespace {
 
 constexpr int kBacklog = 4096;
 
-using AddressList = std::unique_ptr<addrinfo, decltype(&freeaddrinfo)>;
-
 void set_option(int fd, int level, int name) {
   const int on = 1;
   // Only tuning options are set this way; a socket without them still works.
   (void)setsockopt(fd, level, name, &on, sizeof on);
-}
-
-Result<AddressList> look_up(const std::string& host, std::uint16_t port, int flags) {
-  addrinfo hints{};
-  hints.ai_family = AF_UNSPEC;
-  hints.ai_socktype = SOCK_STREAM;
-  hints.ai_flags = flags | AI_NUMERICSERV;
-  addrinfo* found = nullptr;
-  const int rc = getaddrinfo(host.c_str(), std::to_string(port).c_str(), &hints, &found);
-  if (rc != 0) {
-    return Error(Code::kInvalid, host + ": " + (rc == EAI_SYSTEM ? errno_text(errno) : gai_strerror(rc)));
-  }
-  return AddressList(found, &freeaddrinfo);
 }
 
 void set_port(sockaddr* address, std::uint16_t port) {

@@ -33,7 +33,7 @@ struct ListeningSocket {
 // Listens on every address that `host` stands for: `*` is 0.0.0.0 and [::] as two sockets (the second one is left
 // out where the machine has no IPv6), a name is all its addresses. Port 0 picks one free port for all of them.
 // SO_REUSEADDR is set and SO_REUSEPORT never, so that a second server on the same port fails instead of sharing
-// the traffic silently. Errors: kUnavailable (port in use, address not ours), kInvalid (unknown name).
+// the traffic silently. Errors: kUnavailable (port in use, address not ours), kNotFound (unknown name).
 Result<std::vector<ListeningSocket>> listen_on(std::string_view host, std::uint16_t port);
 
 // Takes over a listening socket that somebody else opened (socket activation, restart).

@@ -60,7 +60,7 @@ TEST_CASE("a star is both families on one port") {
 TEST_CASE("an unknown name cannot be listened on") {
   auto sockets = listen_on("no such host", 0);
   REQUIRE_FALSE(sockets);
-  CHECK(sockets.error().code() == Code::kInvalid);
+  CHECK(sockets.error().code() == Code::kNotFound);
 }
 
 TEST_CASE("connections know their ends") {
