@@ -6,6 +6,7 @@
 #include <optional>
 #include <utility>
 
+#include "shared/engine/presentation.h"
 #include "shared/engine/status_document.h"
 #include "shared/json/json.h"
 
@@ -49,7 +50,7 @@ class CallbackAction final : public engine::Action {
   }
 
   // Our own note is nobody's business.
-  void present(Json& input, Json&) const override { input.erase(kReportedAction); }
+  void present(engine::Presenting& presenting) const override { presenting.input().erase(kReportedAction); }
 
   void run(engine::Running& running, const engine::Event*) override {
     Json& input = running.input();

@@ -24,7 +24,10 @@ Json OutputReference::to_json() const {
   return json;
 }
 
-void Action::plan(Planning& planning, Json args) { planning.plan_self(std::move(args)); }
+void Action::plan(Planning& planning, Json args) {
+  const Json* trigger = planning.trigger_input();
+  planning.plan_self(trigger ? Json(*trigger) : std::move(args));
+}
 
 void Action::run(Running&, const Event*) {}
 
@@ -34,6 +37,12 @@ Progress Action::run_progress(const Json&, const Json&) const { return {}; }
 
 Progress Action::finalize_progress(const Json&, const Json&) const { return {}; }
 
-void Action::present(Json&, Json&) const {}
+void Action::present(Presenting&) const {}
+
+std::string Action::humanized_state(const persistence::StepRecord& step, const Json&) const {
+  return std::string(persistence::to_string(step.state));
+}
+
+std::string Action::label(const Json&) const { return {}; }
 
 }  // namespace dynflow::engine

@@ -9,7 +9,8 @@
 // valid during the call only; SuspendedAction may be kept and used from any thread.
 //
 // Errors: an action fails by throwing. ActionError gives the texts that are stored; any other std::exception is stored as
-// RuntimeError with its what().
+// RuntimeError with its what(), anything else that is thrown as UnknownError. Input and output that the store could not give
+// back (nested too deeply, too large: storable.h) fail the step too; what JSON cannot hold is replaced as json::dump() says.
 //
 // Source: Dynflow 2.0.0, lib/dynflow/action.rb.
 #pragma once
@@ -29,6 +30,7 @@
 
 namespace dynflow::engine {
 
+class Presenting;
 class World;
 
 // A failure with the class name that users see ("RuntimeError - ...").
@@ -100,6 +102,8 @@ class Planning : public PhaseContext {
   virtual OutputReference plan_action(std::string_view action_class, Json args) = 0;
   virtual void sequence(const std::function<void()>& block) = 0;
   virtual void concurrence(const std::function<void()>& block) = 0;
+  // The input of the action that this one subscribes to, when that is why it is planned; else null.
+  virtual const Json* trigger_input() const = 0;
 };
 
 class Running : public PhaseContext {
@@ -111,6 +115,10 @@ class Running : public PhaseContext {
   virtual void plan_event(Event event, Duration after) = 0;
   // Rows that become durable together with the result of this run; dropped when it fails.
   virtual persistence::WriteBatch& transaction() = 0;
+  // Output as a row of its own, behind all that came before; stored with the result of this run, failed or not.
+  virtual void output_chunk(std::string text, std::string kind = "stdout") = 0;
+  // The rows that earlier runs left. Blocks on the store. Throws ActionError when it cannot be read.
+  virtual std::vector<persistence::OutputChunk> stored_output_chunks() = 0;
   virtual int step_id() const = 0;
 };
 
@@ -128,7 +136,7 @@ class Action {
  public:
   virtual ~Action() = default;
 
-  // Default: planning.plan_self(args).
+  // Default: planning.plan_self(args); of a subscriber: planning.plan_self(input of the action it subscribes to).
   virtual void plan(Planning& planning, Json args);
   // `event` is null at the first run and at a repetition after failure, restart or resume. An action that gets an event it
   // does not know should throw.
@@ -142,24 +150,13 @@ class Action {
   // How far the action is, after a run or finalize that did not end the step.
   virtual Progress run_progress(const Json& input, const Json& output) const;
   virtual Progress finalize_progress(const Json& input, const Json& output) const;
-  // Changes copies for documents and pages only, e.g. to mask what must not be shown.
-  virtual void present(Json& input, Json& output) const;
-};
-
-// What the registry knows about a class of actions.
-struct ActionClass {
-  std::string name;                  // canonical
-  std::vector<std::string> aliases;  // other names clients and stored plans use
-  bool has_run = false;
-  bool has_finalize = false;
-  bool takes_events = false;         // run() looks at its event; else events are refused
-  bool is_cancellable = false;       // run() understands kCancel and kAbort
-  // run() is quick, has no effect outside the plan's own rows, and may be repeated: the engine does not wait until it is
-  // durable that the step runs. A plan of such steps costs one write.
-  bool is_pure = false;
-  // present() changes nothing: documents take the stored text without parsing it.
-  bool is_presented_as_stored = false;
-  std::function<std::unique_ptr<Action>()> make;
+  // Changes copies for documents and pages only, e.g. to mask what must not be shown. An action whose present() throws is
+  // shown with empty input and output.
+  virtual void present(Presenting& presenting) const;
+  // The word for a step of this action on pages. Default: its state.
+  virtual std::string humanized_state(const persistence::StepRecord& step, const Json& output) const;
+  // What a plan with this action as its root is called. Default, and when empty: the name it was asked for by.
+  virtual std::string label(const Json& input) const;
 };
 
 }  // namespace dynflow::engine

@@ -66,9 +66,14 @@ void Execution::begin_flows() {
   if (!std::all_of(all.begin(), all.end(), [this](int id) { return is_step(id); })) {
     return fail_unreadable("flow: a step that the plan does not have");
   }
-  cursor_.emplace(*run_flow, [this](int id) {
+  std::sort(all.begin(), all.end());
+  if (std::adjacent_find(all.begin(), all.end()) != all.end()) return fail_unreadable("flow: a step that is there twice");
+  const auto is_finished = [this](int id) {
     return step(id).state == StepState::kSuccess || step(id).state == StepState::kSkipped;
-  });
+  };
+  const auto order =
+      surroundings_.options.follows_flow_strictly ? std::nullopt : stored_order(*run_flow, plan_.steps);
+  order ? cursor_.emplace(*run_flow, *order, is_finished) : cursor_.emplace(*run_flow, is_finished);
   hand_out(cursor_->start());
 }
 
@@ -125,10 +130,13 @@ void Execution::pump() {
     }
     std::optional<WorkItem> item = next_item();
     if (!item) break;
+    if (!has_slot(*item)) continue;
     const ActionClass* action_class = class_of_step(item->step_id);
     // What is known so far becomes durable while this one runs. Quick steps are waited for instead: fewer writes.
     if (action_class && !action_class->is_pure) flush();
+    const int id = item->step_id;
     if (!is_given_up_) execute(*std::move(item));
+    slots_.erase(id);
   }
   flush();
 }
@@ -150,14 +158,47 @@ std::optional<Execution::WorkItem> Execution::next_item() {
       withdraw(item->step_id);
       item = runnable_.erase(item);
     } else {
+      slots_.erase(item->step_id);
       ++item;
     }
   }
   return std::nullopt;
 }
 
+// Where the queue of an item is limited and full, the item waits there and comes back by slot_granted().
+bool Execution::has_slot(const WorkItem& item) {
+  Queue& queue = surroundings_.queues.find(step(item.step_id).queue);
+  if (!queue.is_limited() || slots_.count(item.step_id) > 0) return true;
+  const auto granted = [weak = weak_from_this(), id = item.step_id](const std::shared_ptr<Queue>& freed) {
+    const auto self = weak.lock();
+    if (!self) return false;
+    const auto slot = std::make_shared<Queue::Slot>(freed);
+    self->strand_->post([self, id, slot] { self->slot_granted(id, std::move(*slot)); });
+    return true;
+  };
+  if (auto slot = queue.take(granted)) {
+    slots_.emplace(item.step_id, std::move(*slot));
+    return true;
+  }
+  queued_.emplace(item.step_id, item);
+  return false;
+}
+
+void Execution::slot_granted(int step_id, Queue::Slot slot) {
+  auto waiting = queued_.extract(step_id);
+  if (!waiting) return;  // the plan has ended meanwhile
+  slots_.emplace(step_id, std::move(slot));
+  if (waiting.mapped().is_unannounced) {
+    unannounced_.push_back(step_id);
+  } else {
+    runnable_.push_front(std::move(waiting.mapped()));
+  }
+  pump();
+}
+
 // Announced, and not begun: the next world must not take it for one that may have done its work.
 void Execution::withdraw(int step_id) {
+  slots_.erase(step_id);
   change([&](PlanRecord&) { step(step_id).state = open_steps_[step_id].before; });
   pending_.steps.push_back(step_id);
 }
@@ -165,6 +206,7 @@ void Execution::withdraw(int step_id) {
 void Execution::announce_steps() {
   if (surroundings_.is_closing) return;
   for (const int id : unannounced_) {
+    if (!has_slot({id, std::nullopt, false, true})) continue;
     set_step_state(id, StepState::kRunning);
     if (!step(id).started_at) change([&](PlanRecord&) { step(id).started_at = clock().now(); });
     pending_.announced_steps.push_back(id);
@@ -186,11 +228,15 @@ void Execution::advance() {
         return;  // the next world asks for rescue
       }
     } else {
-      if (!runnable_.empty()) return;
+      if (!runnable_.empty() || !queued_.empty()) return;
       if (has_finalize_failed_) {
         if (surroundings_.is_closing) return;
         run_part_failed();
       } else if (next_finalize_ < finalize_steps_.size()) {
+        if (next_finalize_ == 0 && finalize_phase_stack()) {
+          runnable_.push_back({finalize_steps_.front(), std::nullopt, true});
+          return;
+        }
         const int id = finalize_steps_[next_finalize_++];
         if (step(id).state != StepState::kSkipped) runnable_.push_back({id, std::nullopt});
       } else {
@@ -271,9 +317,12 @@ void Execution::enter(PlanState state, bool adds_history) {
   });
   pending_.has_plan = true;
   for (PlanObserver* observer : surroundings_.options.observers) observer->plan_changed(plan_, pending_.rows);
+  if (surroundings_.hooks->wants(plan_)) pending_.hooked.push_back(std::make_shared<const PlanRecord>(plan_));
   if (!is_end) return;
   part_ = Part::kOver;
   runnable_.clear();
+  queued_.clear();
+  slots_.clear();
   unannounced_.clear();
   open_steps_.clear();
   if (state == PlanState::kStopped) secrets_ = Json();

@@ -19,7 +19,10 @@
 #include <unordered_map>
 
 #include "shared/engine/cursor.h"
+#include "shared/engine/hooks.h"
+#include "shared/engine/middleware.h"
 #include "shared/engine/pending_writes.h"
+#include "shared/engine/queues.h"
 #include "shared/engine/states.h"
 #include "shared/engine/strand.h"
 
@@ -31,6 +34,10 @@ struct Surroundings {
   WorldOptions options;
   std::string world_id;
   std::shared_ptr<Activity> activity;
+  MiddlewareStacks middleware;
+  Queues queues;
+  std::unique_ptr<HookRunner> hooks;     // set before the first execution
+  std::atomic<std::uint64_t> dead_letters{0};  // events that no step took
   std::atomic<bool> is_closing{false};  // true from stop(): nothing new that acts outside is begun
   // An execution came to its end, and that is durable; or its plan is beyond rescue.
   std::function<void(const PlanRecord& plan, Json secrets)> on_end;
@@ -72,6 +79,8 @@ class Execution : public std::enable_shared_from_this<Execution> {
   struct WorkItem {
     int step_id = 0;
     std::optional<Delivery> delivery;
+    bool is_finalize_phase = false;  // the whole of it, inside its middleware
+    bool is_unannounced = false;     // it must be durable first that it runs
   };
   // What a phase of an action left.
   struct Outcome {
@@ -79,7 +88,10 @@ class Execution : public std::enable_shared_from_this<Execution> {
     bool is_suspended = false;
     Json input;
     Json output;
+    std::string input_text;   // what is to be stored; empty = as before
+    std::string output_text;
     persistence::WriteBatch rows;
+    std::vector<persistence::OutputChunk> chunks;
     std::vector<std::pair<Event, Duration>> planned_events;
     std::optional<Progress> progress;
   };
@@ -95,6 +107,8 @@ class Execution : public std::enable_shared_from_this<Execution> {
   void hand_out(std::vector<int> step_ids);
   void pump();
   std::optional<WorkItem> next_item();
+  bool has_slot(const WorkItem& item);
+  void slot_granted(int step_id, Queue::Slot slot);
   void withdraw(int step_id);
   void advance();
   void announce_steps();
@@ -111,6 +125,10 @@ class Execution : public std::enable_shared_from_this<Execution> {
   void execute(WorkItem item);
   void execute_run(WorkItem item);
   void execute_finalize(int step_id);
+  void execute_finalize_phase(int first_step_id);
+  const MiddlewareStack* finalize_phase_stack() const;
+  void drop(const Delivery& delivery);
+  void check_storable(Outcome& outcome, const std::string& action_class) const;
   Outcome run_action(int step_id, const Event* event);
   void store_outcome(int step_id, StepState state, Outcome& outcome, Time began, Duration took);
   void run_step_ended(int step_id);
@@ -155,6 +173,8 @@ class Execution : public std::enable_shared_from_this<Execution> {
   std::optional<Cursor> cursor_;
   std::unordered_map<int, OpenStep> open_steps_;
   std::deque<WorkItem> runnable_;
+  std::unordered_map<int, WorkItem> queued_;     // by step: wait for a slot of their queue
+  std::unordered_map<int, Queue::Slot> slots_;   // by step: where the queue is limited
   std::vector<int> unannounced_;      // steps that act outside and may run once that is durable
   std::vector<int> finalize_steps_;
   std::size_t next_finalize_ = 0;

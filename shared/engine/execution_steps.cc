@@ -3,8 +3,9 @@
 #include <utility>
 
 #include "shared/engine/execution.h"
-#include "shared/engine/planner.h"
 #include "shared/engine/references.h"
+#include "shared/engine/step_error.h"
+#include "shared/engine/storable.h"
 #include "shared/json/json.h"
 #include "shared/log/log.h"
 
@@ -52,18 +53,6 @@ Json parse_object(const std::string& text, std::string_view what) {
   return std::move(*parsed);
 }
 
-template <class Body>
-std::optional<StepError> error_of(Body&& body) {
-  try {
-    body();
-    return std::nullopt;
-  } catch (const std::exception& e) {
-    return to_step_error(e);
-  } catch (...) {
-    return StepError{"UnknownError", "something that is no exception was thrown", {}};
-  }
-}
-
 double finite(double value) { return value >= 0 && value <= 1e300 ? value : 0; }  // false for NaN
 
 }  // namespace
@@ -73,6 +62,7 @@ class Execution::RunningContext final : public ContextBase<Running> {
   RunningContext(Execution& execution, int step_id, Outcome& outcome)
       : ContextBase(*execution.surroundings_.world, execution.plan_, execution.action_of(step_id), execution.secrets_,
                     outcome.input, outcome.output),
+        clock_(execution.clock()),
         step_id_(step_id),
         outcome_(outcome) {}
 
@@ -84,9 +74,18 @@ class Execution::RunningContext final : public ContextBase<Running> {
     outcome_.planned_events.emplace_back(std::move(event), after);
   }
   persistence::WriteBatch& transaction() override { return outcome_.rows; }
+  void output_chunk(std::string text, std::string kind) override {
+    outcome_.chunks.push_back({0, storable_text(std::move(kind)), storable_text(std::move(text)), clock_.now(), {}});
+  }
+  std::vector<persistence::OutputChunk> stored_output_chunks() override {
+    auto chunks = world().store().load_chunks(plan_id(), action_id());
+    if (!chunks.ok()) throw ActionError("StandardError", "stored output cannot be read: " + chunks.error().message());
+    return std::move(*chunks);
+  }
   int step_id() const override { return step_id_; }
 
  private:
+  const Clock& clock_;
   const int step_id_;
   Outcome& outcome_;
 };
@@ -109,6 +108,7 @@ Json Execution::output_for(const OutputReference& reference) const {
 }
 
 void Execution::execute(WorkItem item) {
+  if (item.is_finalize_phase) return execute_finalize_phase(item.step_id);
   if (step(item.step_id).phase == StepPhase::kFinalize) return execute_finalize(item.step_id);
   execute_run(std::move(item));
 }
@@ -130,16 +130,21 @@ Execution::Outcome Execution::run_action(int step_id, const Event* event) {
     const std::unique_ptr<Action> action = action_class->make();
     const bool is_finalize = step(step_id).phase == StepPhase::kFinalize;
     const bool is_skipping = step(step_id).state == StepState::kSkipping;
+    const MiddlewareStack* const stack = surroundings_.middleware.of(action_class);
     const auto failed = error_of([&] {
+      if (event && !action_class->takes_events && !is_skipping) {
+        // As Ruby says it when such a run is called with an event.
+        throw ActionError("ArgumentError", "wrong number of arguments (given 1, expected 0)");
+      }
       if (is_finalize) {
         FinalizingContext context(*this, step_id, outcome);
-        action->finalize(context);
+        stack ? stack->finalize(context, [&] { action->finalize(context); }) : action->finalize(context);
       } else {
         RunningContext context(*this, step_id, outcome);
-        action->run(context, event);
+        stack ? stack->run(context, event, [&](const Event* passed) { action->run(context, passed); })
+              : action->run(context, event);
       }
-      if (!outcome.output.is_object()) throw ActionError("TypeError", "output of " + record.action_class + " is no object");
-      if (!outcome.input.is_object()) throw ActionError("TypeError", "input of " + record.action_class + " is no object");
+      check_storable(outcome, record.action_class);
       if (is_skipping && outcome.is_suspended) {
         throw ActionError("RuntimeError", "invalid state transition skipping >> suspended");
       }
@@ -149,9 +154,21 @@ Execution::Outcome Execution::run_action(int step_id, const Event* event) {
       outcome.progress = is_finalize ? action->finalize_progress(outcome.input, outcome.output)
                                      : action->run_progress(outcome.input, outcome.output);
     });
+    // What a failed step has left is kept as far as it can be.
+    if (failed && outcome.output_text.empty()) (void)error_of([&] { check_storable(outcome, record.action_class); });
     if (failed) throw ActionError(failed->exception_class, failed->message);
   });
   return outcome;
+}
+
+// What cannot be stored and read again is an error of the step; the other of the two is kept.
+void Execution::check_storable(Outcome& outcome, const std::string& action_class) const {
+  auto input = storable_json(outcome.input);
+  auto output = storable_json(outcome.output);
+  if (input.ok()) outcome.input_text = std::move(*input);
+  if (output.ok()) outcome.output_text = std::move(*output);
+  if (!output.ok()) throw ActionError("TypeError", "output of " + action_class + " " + output.error().message());
+  if (!input.ok()) throw ActionError("TypeError", "input of " + action_class + " " + input.error().message());
 }
 
 void Execution::execute_run(WorkItem item) {
@@ -167,6 +184,10 @@ void Execution::execute_run(WorkItem item) {
   const Instant start = clock().instant();
   Outcome outcome = run_action(id, item.delivery ? &item.delivery->event : nullptr);
   take_output();  // what the action itself has said, before it may end the plan
+  if (!outcome.chunks.empty()) {
+    auto& list = pending_.chunks[step(id).action_id];
+    std::move(outcome.chunks.begin(), outcome.chunks.end(), std::back_inserter(list));
+  }
   const Duration took = clock().instant() - start;
 
   StepState state = StepState::kSuccess;
@@ -177,8 +198,9 @@ void Execution::execute_run(WorkItem item) {
   } else if (outcome.is_suspended) {
     state = StepState::kSuspended;
   }
+  const bool has_failed = outcome.error.has_value();
   store_outcome(id, state, outcome, began, took);
-  if (!outcome.error) pending_.rows.add(std::move(outcome.rows));
+  if (!has_failed) pending_.rows.add(std::move(outcome.rows));
   if (item.delivery && !item.delivery->durable_id.empty()) {
     pending_.rows.add(persistence::WriteBatch::DeleteEvent{item.delivery->durable_id});
   }
@@ -209,7 +231,7 @@ void Execution::run_step_ended(int step_id) {
   }
   for (const Delivery& dropped : open.waiting) {
     log::debug({.task_id = plan_.id}, "step {} ended before event {}", step_id, dropped.event.name);
-    if (!dropped.durable_id.empty()) pending_.rows.add(persistence::WriteBatch::DeleteEvent{dropped.durable_id});
+    drop(dropped);
   }
   open_steps_.erase(step_id);
   hand_out(cursor_->step_ended(step_id, step(step_id).state != StepState::kError));
@@ -225,10 +247,38 @@ void Execution::execute_finalize(int step_id) {
   store_outcome(step_id, outcome.error ? StepState::kError : StepState::kSuccess, outcome, began, took);
 }
 
+const MiddlewareStack* Execution::finalize_phase_stack() const {
+  const auto first = std::find_if(finalize_steps_.begin(), finalize_steps_.end(),
+                                  [this](int id) { return step(id).state != StepState::kSkipped; });
+  if (first == finalize_steps_.end()) return nullptr;
+  return surroundings_.middleware.of(class_of_step(*first));
+}
+
+// All finalize steps inside what is around the phase. What that throws is an error of the step it came to.
+void Execution::execute_finalize_phase(int first_step_id) {
+  const WholePlan whole{*surroundings_.world, plan_};
+  const auto failed = error_of([&] {
+    finalize_phase_stack()->finalize_phase(whole, [&] {
+      while (next_finalize_ < finalize_steps_.size() && !has_finalize_failed_) {
+        const int id = finalize_steps_[next_finalize_++];
+        if (step(id).state != StepState::kSkipped) execute_finalize(id);
+      }
+    });
+  });
+  const int last_step_id = next_finalize_ == 0 ? first_step_id : finalize_steps_[next_finalize_ - 1];
+  next_finalize_ = finalize_steps_.size();
+  if (!failed || has_finalize_failed_) return;
+  has_finalize_failed_ = true;
+  Outcome outcome;
+  outcome.error = failed;
+  change([&](PlanRecord&) { step(last_step_id).state = StepState::kRunning; });
+  store_outcome(last_step_id, StepState::kError, outcome, clock().now(), Duration::zero());
+}
+
 void Execution::store_outcome(int step_id, StepState state, Outcome& outcome, Time began, Duration took) {
   assert(step(step_id).state == state || is_allowed(step(step_id).phase, step(step_id).state, state));
-  std::string input = outcome.input.is_object() ? json::dump(outcome.input) : std::string();
-  std::string output = outcome.output.is_object() ? json::dump(outcome.output) : std::string();
+  std::string& input = outcome.input_text;
+  std::string& output = outcome.output_text;
   bool has_action_changed = false;
   change([&](PlanRecord& plan) {
     StepRecord& record = step(step_id);
@@ -267,17 +317,24 @@ void Execution::store_outcome(int step_id, StepState state, Outcome& outcome, Ti
   if (has_action_changed) pending_.actions.push_back(step(step_id).action_id);
 }
 
+// A dead letter.
+void Execution::drop(const Delivery& delivery) {
+  ++surroundings_.dead_letters;
+  if (!delivery.durable_id.empty()) pending_.rows.add(persistence::WriteBatch::DeleteEvent{delivery.durable_id});
+}
+
 bool Execution::accepts_events(int step_id) const {
   if (has_ended_ || !is_step(step_id) || step(step_id).phase != StepPhase::kRun) return false;
   const ActionClass* action_class = class_of_step(step_id);
-  return action_class && action_class->takes_events && open_steps_.count(step_id) > 0;
+  if (!action_class || open_steps_.count(step_id) == 0) return false;
+  // One that suspended and takes no events gets its event all the same, and fails: nothing else would ever end it.
+  return action_class->takes_events || step(step_id).state == StepState::kSuspended;
 }
 
 void Execution::deliver(int step_id, Delivery delivery) {
   if (!accepts_events(step_id)) {
     log::debug({.task_id = plan_.id}, "step {} takes no event {} now", step_id, delivery.event.name);
-    if (!delivery.durable_id.empty()) pending_.rows.add(persistence::WriteBatch::DeleteEvent{delivery.durable_id});
-    return;
+    return drop(delivery);
   }
   OpenStep& open = open_steps_[step_id];
   if (open.is_busy) {
@@ -296,6 +353,7 @@ void Execution::send(int step_id, Event event) {
 }
 
 void Execution::send_durable(int step_id, Event event, std::function<void(Status)> done) {
+  event.name = storable_text(std::move(event.name));
   strand_->post([self = shared_from_this(), step_id, event = std::move(event), done = std::move(done)]() mutable {
     if (!self->is_step(step_id) || self->step(step_id).phase != StepPhase::kRun) {
       return done(Error(Code::kNotFound, "no run step " + std::to_string(step_id)));

@@ -2,6 +2,7 @@
 #include <utility>
 
 #include "shared/engine/execution.h"
+#include "shared/engine/storable.h"
 #include "shared/log/log.h"
 
 namespace dynflow::engine {
@@ -61,6 +62,7 @@ void Execution::written(Status status) {
     }
   }
   for (auto& done : written.waiters) done({});
+  for (auto& plan : written.hooked) surroundings_.hooks->stored(plan, {plan->state});
   if (!written.rows.empty()) {
     for (PlanObserver* observer : surroundings_.options.observers) observer->rows_stored();
   }
@@ -97,6 +99,8 @@ void Execution::give_up(const Error& error) {
   is_given_up_ = true;
   change([this](PlanRecord&) { has_ended_ = true; });
   runnable_.clear();
+  queued_.clear();
+  slots_.clear();
   open_steps_.clear();
   for (auto& done : std::exchange(pending_.waiters, {})) done(error);
   surroundings_.on_end(plan_, std::exchange(secrets_, Json()));
@@ -141,7 +145,10 @@ void Execution::take_output() {
                 action_id);
       continue;
     }
-    for (OutputChunk& chunk : chunks) chunk.sequence = 0;  // numbered when it is written
+    for (OutputChunk& chunk : chunks) {
+      chunk.sequence = 0;  // numbered when it is written
+      chunk.output = storable_text(std::move(chunk.output));
+    }
     auto& list = pending_.chunks[action_id];
     std::move(chunks.begin(), chunks.end(), std::back_inserter(list));
   }

@@ -50,6 +50,7 @@ void PendingWrites::append(PendingWrites later) {
   for (auto& [action_id, list] : later.chunks) move_to_end(chunks[action_id], list);
   move_to_end(announced_steps, later.announced_steps);
   move_to_end(waiters, later.waiters);
+  move_to_end(hooked, later.hooked);
 }
 
 }  // namespace dynflow::engine

@@ -5,6 +5,7 @@
 
 #include <functional>
 #include <map>
+#include <memory>
 #include <vector>
 
 #include "shared/persistence/store.h"
@@ -19,6 +20,7 @@ struct PendingWrites {
   std::map<int, std::vector<persistence::OutputChunk>> chunks;  // by action
   std::vector<int> announced_steps;  // may run once it is durable that they do
   std::vector<std::function<void(Status)>> waiters;
+  std::vector<std::shared_ptr<const persistence::PlanRecord>> hooked;  // the plan in states that hooks hear of, shared with them
 
   bool is_empty() const { return !has_plan && steps.empty() && actions.empty() && rows.empty() && chunks.empty(); }
   bool has_only_chunks() const { return !has_plan && steps.empty() && actions.empty() && rows.empty(); }

@@ -17,10 +17,7 @@ struct NewPlan {
   std::optional<persistence::StepError> error;
 };
 
-// `request.plan_id` is set and its class is registered. Never throws what an action threw.
+// `request.plan_id` is set and its class is registered. Never throws what an action or middleware threw.
 NewPlan make_plan(World& world, const ActionRegistry& registry, const PlanRequest& request);
-
-// How an exception that an action threw is stored.
-persistence::StepError to_step_error(const std::exception& e);
 
 }  // namespace dynflow::engine

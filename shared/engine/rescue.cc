@@ -6,6 +6,7 @@
 #include <string>
 
 #include "shared/engine/references.h"
+#include "shared/engine/step_error.h"
 #include "shared/json/json.h"
 
 namespace dynflow::engine {
@@ -34,21 +35,30 @@ std::optional<RescueStrategy> wish_of(const PlanRecord& plan, const ActionRegist
     const StepRecord* step = find_step(plan, step_id);
     return step && step->state == StepState::kError;
   };
+  // An action that cannot say what it wishes, wishes to pause.
+  const auto answer_of = [](const auto& ask) {
+    RescueStrategy answer = RescueStrategy::kPause;
+    (void)error_of([&] { answer = ask(); });
+    return answer;
+  };
   const ActionClass* action_class = registry.find(action.action_class);
-  const std::unique_ptr<Action> object = action_class ? action_class->make() : nullptr;
+  std::unique_ptr<Action> object;
+  if (action_class) (void)error_of([&] { object = action_class->make(); });
 
   std::optional<RescueStrategy> wish;
   if (has_failed(action.plan_step_id) || has_failed(action.run_step_id) || has_failed(action.finalize_step_id)) {
-    wish = object ? object->rescue_strategy() : RescueStrategy::kPause;
+    wish = object ? answer_of([&] { return object->rescue_strategy(); }) : RescueStrategy::kPause;
   }
   const StepRecord* plan_step = find_step(plan, action.plan_step_id);
-  if (!plan_step) return wish;
+  if (!plan_step || plan_step->phase != StepPhase::kPlan) return wish;
   for (const int child_step_id : plan_step->children) {
     const StepRecord* child_step = find_step(plan, child_step_id);
     const auto* child = child_step ? find_action(plan, child_step->action_id) : nullptr;
     if (!child) continue;
     auto wish_of_child = wish_of(plan, registry, *child);
-    if (wish_of_child && object) wish_of_child = object->rescue_strategy_for_planned(*wish_of_child);
+    if (wish_of_child && object) {
+      wish_of_child = answer_of([&] { return object->rescue_strategy_for_planned(*wish_of_child); });
+    }
     wish = combine(wish, wish_of_child);
   }
   return wish;

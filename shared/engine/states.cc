@@ -120,4 +120,16 @@ double progress_of(const StepRecord& step) {
   }
 }
 
+double progress_of(const PlanRecord& plan) {
+  if (plan.state == PlanState::kPending || plan.state == PlanState::kPlanning || plan.state == PlanState::kScheduled) return 0;
+  double done = 0;
+  double weight = 0;
+  for (const StepRecord& step : plan.steps) {
+    if (step.phase == StepPhase::kPlan) continue;
+    done += progress_of(step) * step.progress_weight;
+    weight += step.progress_weight;
+  }
+  return weight > 0 ? done / weight : 1;
+}
+
 }  // namespace dynflow::engine

@@ -46,5 +46,7 @@ bool has_failed_step(const std::vector<StepRecord>& steps);
 
 // What counts as done of a step (upstream overrides the stored value by state).
 double progress_of(const StepRecord& step);
+// Of a plan, 0 to 1: its run and finalize steps by their weights (Dynflow 2.0.0, lib/dynflow/execution_plan.rb:501).
+double progress_of(const PlanRecord& plan);
 
 }  // namespace dynflow::engine

@@ -3,6 +3,7 @@
 #include <optional>
 #include <set>
 
+#include "shared/engine/presentation.h"
 #include "shared/engine/states.h"
 #include "shared/json/json.h"
 
@@ -63,13 +64,9 @@ struct Shown {
 Result<Shown> show(World& world, const PlanRecord& plan, const ActionRecord& action) {
   Shown shown{action.input.empty() ? "{}" : action.input, action.output.empty() ? "{}" : action.output};
   const ActionClass* action_class = world.find_class(action.action_class);
-  if (action_class && !action_class->is_presented_as_stored) {
-    auto input = json::parse(shown.input);
-    auto output = json::parse(shown.output);
-    if (!input.ok()) return Error(Code::kCorrupt, "input of an action: " + input.error().message());
-    if (!output.ok()) return Error(Code::kCorrupt, "output of an action: " + output.error().message());
-    action_class->make()->present(*input, *output);
-    shown = {json::dump(*input), json::dump(*output)};
+  if ((action_class && !action_class->is_presented_as_stored) || world.middleware_of(action_class)) {
+    const Presented presented = present(world, plan, action);
+    shown = {json::dump(presented.input), json::dump(presented.output)};
   }
   if (const auto at = find_empty_result(shown.output)) {
     const auto chunks = world.store().load_chunks(plan.id, action.id);

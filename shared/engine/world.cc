@@ -60,6 +60,9 @@ class World::Impl {
     surroundings_.options = std::move(options);
     surroundings_.world_id = surroundings_.options.ids->uuid();
     surroundings_.activity = activity_;
+    configure();
+    surroundings_.hooks = std::make_unique<HookRunner>(world, *this->options().registry, surroundings_.middleware,
+                                                       std::make_shared<Strand>(scheduler(), activity_));
     surroundings_.on_end = [this](const PlanRecord& plan, Json secrets) { ended(plan, std::move(secrets)); };
   }
 
@@ -77,6 +80,12 @@ class World::Impl {
   void stop(Deadline deadline) {
     surroundings_.is_closing = true;
     activity_->wait_until_quiet(scheduler(), deadline);
+  }
+
+  Surroundings& surroundings() { return surroundings_; }
+  void run_hooks(const PlanRecord& plan, std::vector<PlanState> states) {
+    if (!surroundings_.hooks->wants(plan)) return;
+    surroundings_.hooks->stored(std::make_shared<const PlanRecord>(plan), std::move(states));
   }
 
   Status start();
@@ -116,6 +125,11 @@ class World::Impl {
     std::vector<Json> secrets;
   };
 
+  // What the options ask for; what is wrong with them is what start() answers.
+  void configure();
+  bool is_congested() const;
+  // kBusy when a queue of its steps has too many waiting.
+  Status check_queues(const PlanRecord& plan) const;
   // Takes the ids, so that nobody else works on these plans. Errors: kBusy, kConflict. For new plans it waits until other launches
   // of these ids have become durable or failed: who is told of a conflict finds the other plan stored.
   Status reserve(const std::vector<std::string>& ids, bool is_new);
@@ -128,6 +142,7 @@ class World::Impl {
   void ended(const PlanRecord& plan, Json secrets);
 
   Surroundings surroundings_;
+  Status configured_;
   const std::shared_ptr<Activity> activity_;
   const std::shared_ptr<Strand> launches_;
 
@@ -136,6 +151,26 @@ class World::Impl {
   std::unordered_map<std::string, std::shared_ptr<Execution>> active_;  // null: its id is taken
   std::unordered_map<std::string, Json> paused_secrets_;
 };
+
+void World::Impl::configure() {
+  auto middleware = MiddlewareStacks::make(options().middleware, *options().registry);
+  auto queues = Queues::make(options().queues);
+  if (!middleware.ok()) configured_ = middleware.error();
+  if (!queues.ok()) configured_ = queues.error();
+  if (middleware.ok()) surroundings_.middleware = std::move(*middleware);
+  surroundings_.queues = queues.ok() ? std::move(*queues) : *Queues::make({});
+}
+
+bool World::Impl::is_congested() const { return store().is_congested() || surroundings_.hooks->is_congested(); }
+
+Status World::Impl::check_queues(const PlanRecord& plan) const {
+  for (const StepRecord& step : plan.steps) {
+    if (step.phase == StepPhase::kPlan) continue;
+    const Queue& queue = surroundings_.queues.find(step.queue);
+    if (queue.is_full()) return Error(Code::kBusy, "too many steps wait for the queue '" + queue.name() + "'");
+  }
+  return {};
+}
 
 Status World::Impl::reserve(const std::vector<std::string>& ids, bool is_new) {
   std::unique_lock lock(mutex_);
@@ -196,7 +231,7 @@ Result<std::vector<Planned>> World::Impl::trigger(World& world, std::vector<Plan
     if (request.plan_id.empty()) request.plan_id = options().ids->uuid();
     ids.push_back(request.plan_id);
   }
-  if (store().is_congested()) return Error(Code::kBusy, "the store is behind with its writes");
+  if (is_congested()) return Error(Code::kBusy, "the store is behind with its writes, or the hooks with theirs");
   if (auto reserved = reserve(ids, true); !reserved.ok()) return reserved.error();
 
   const auto launch = std::make_shared<Launch>();
@@ -204,6 +239,10 @@ Result<std::vector<Planned>> World::Impl::trigger(World& world, std::vector<Plan
   WriteBatch batch;
   for (PlanRequest& request : requests) {
     NewPlan made = make_plan(world, *options().registry, request);
+    if (auto checked = check_queues(made.record); !checked.ok()) {
+      release(ids);
+      return checked.error();
+    }
     planned.push_back({request.plan_id, made.error});
     batch.add(WriteBatch::InsertPlan{made.record});
     for (PlanObserver* observer : options().observers) observer->plan_changed(made.record, batch);
@@ -239,6 +278,7 @@ void World::Impl::launched(Launch& launch) {
   std::vector<std::string> failed;
   for (std::size_t i = 0; i < launch.plans.size(); ++i) {
     NewPlan& plan = launch.plans[i];
+    run_hooks(plan.record, {PlanState::kPending, PlanState::kPlanning, plan.record.state});
     if (plan.error) {
       failed.push_back(plan.record.id);
     } else {
@@ -249,6 +289,7 @@ void World::Impl::launched(Launch& launch) {
 }
 
 Status World::Impl::start() {
+  if (!configured_.ok()) return configured_;
   const auto unfinished = store().load_unfinished();
   if (!unfinished.ok()) return unfinished.error();
   auto events = store().load_events();
@@ -354,6 +395,12 @@ const std::string& World::id() const { return impl_->id(); }
 const Clock& World::clock() const { return *impl_->options().clock; }
 persistence::Store& World::store() { return impl_->store(); }
 const ActionClass* World::find_class(std::string_view name) const { return impl_->options().registry->find(name); }
+const MiddlewareStack* World::middleware_of(const ActionClass* action_class) const {
+  return impl_->surroundings().middleware.of(action_class);
+}
+void World::run_hooks(const PlanRecord& plan, std::vector<PlanState> states) { impl_->run_hooks(plan, std::move(states)); }
+std::vector<QueueStatus> World::queues() const { return impl_->surroundings().queues.status(); }
+std::uint64_t World::dead_letters() const { return impl_->surroundings().dead_letters; }
 std::size_t World::active_plans() const { return impl_->active_plans(); }
 Status World::start() { return impl_->start(); }
 void World::stop(Deadline deadline) { impl_->stop(deadline); }
@@ -382,8 +429,17 @@ Status World::send_durable(std::string_view plan_id, int step_id, Event event) {
   return impl_->await<Status>([&](auto done) { execution->send_durable(step_id, std::move(event), std::move(done)); });
 }
 
+Json World::delayed_args(const std::string& plan_id, const std::string& action_class, Json args) {
+  if (const MiddlewareStack* stack = middleware_of(find_class(action_class))) {
+    Delaying delaying{*this, plan_id, action_class, args};
+    stack->delay(delaying, [] {});
+  }
+  return args;
+}
+
 void World::send(std::string plan_id, int step_id, Event event) {
   if (const auto execution = impl_->find(plan_id)) return execution->send(step_id, std::move(event));
+  ++impl_->surroundings().dead_letters;
   log::debug({.task_id = plan_id}, "event {} came after the plan's end", event.name);
 }
 

@@ -20,6 +20,7 @@
 #include "shared/base/ids.h"
 #include "shared/base/result.h"
 #include "shared/engine/action.h"
+#include "shared/engine/queues.h"
 #include "shared/engine/registry.h"
 #include "shared/persistence/store.h"
 
@@ -80,6 +81,10 @@ struct WorldOptions {
   IdSource* ids = &system_ids();
   std::vector<PlanObserver*> observers;      // outlive the world
   bool auto_rescue = true;
+  std::vector<MiddlewareUse> middleware;     // around the phases of all actions, outermost first
+  std::vector<QueueOptions> queues;          // "default" is there in any case, without a limit of its own
+  // Steps run in the order of the flow that is shown, even where nothing asks for it: as Dynflow does.
+  bool follows_flow_strictly = false;
   // Plans in work, suspended ones included; launches beyond are refused with kBusy.
   std::size_t max_active_plans = 200'000;
 };
@@ -95,7 +100,8 @@ class World {
   const Clock& clock() const;
 
   // Takes up what an earlier world left (spec table 15.3 as corrected): steps that were running become errors, suspended
-  // ones are run again with no event, waiting events are delivered. Blocks.
+  // ones are run again with no event, waiting events are delivered. Blocks. kInvalid: the rules of the middleware form a circle;
+  // kConflict: two queues have one name.
   Status start();
   // No new plans; lets running steps end until the deadline; writes where everything stands. Blocks. Harmless twice.
   void stop(Deadline deadline);
@@ -132,9 +138,19 @@ class World {
   persistence::Store& store();
   // Null when no such class is registered.
   const ActionClass* find_class(std::string_view name) const;
+  // Null when nothing is around the phases of that class; null stands for an unknown one.
+  const MiddlewareStack* middleware_of(const ActionClass* action_class) const;
+  // What delay() middleware makes of the arguments of a plan that is to be planned later. Throws what a middleware threw.
+  Json delayed_args(const std::string& plan_id, const std::string& action_class, Json args);
+  // For those who store changes of plans themselves, e.g. of delayed ones: `plan` is durable with `states`, the last one
+  // being its own.
+  void run_hooks(const persistence::PlanRecord& plan, std::vector<persistence::PlanState> states);
 
   // Plans in work in this world, suspended ones included.
   std::size_t active_plans() const;
+  std::vector<QueueStatus> queues() const;
+  // Events that came for plans and steps that did not take them any more, since the start.
+  std::uint64_t dead_letters() const;
 
  private:
   class Impl;

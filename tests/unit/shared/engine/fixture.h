@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "shared/engine/presentation.h"
 #include "shared/engine/status_document.h"
 #include "shared/engine/world.h"
 #include "shared/json/json.h"
@@ -30,7 +31,10 @@ struct Script {
   std::function<void(Finalizing&)> finalize = nullptr;
   RescueStrategy strategy = RescueStrategy::kPause;
   std::function<RescueStrategy(RescueStrategy)> for_planned = nullptr;
-  std::function<void(Json&, Json&)> present = nullptr;
+  std::function<void(Presenting&)> present = nullptr;
+  std::function<std::string(const Json&)> label = nullptr;
+  std::function<std::string(const Json&)> humanized_state = nullptr;
+  std::function<Progress(const Json&)> progress = nullptr;
   bool takes_events = false;
   bool is_cancellable = false;
   bool is_pure = false;
@@ -48,8 +52,15 @@ class ScriptedAction final : public Action {
   RescueStrategy rescue_strategy_for_planned(RescueStrategy wanted) const override {
     return script_->for_planned ? script_->for_planned(wanted) : wanted;
   }
-  void present(Json& input, Json& output) const override {
-    if (script_->present) script_->present(input, output);
+  void present(Presenting& presenting) const override {
+    if (script_->present) script_->present(presenting);
+  }
+  std::string label(const Json& input) const override { return script_->label ? script_->label(input) : std::string(); }
+  std::string humanized_state(const StepRecord& step, const Json& output) const override {
+    return script_->humanized_state ? script_->humanized_state(output) : Action::humanized_state(step, output);
+  }
+  Progress run_progress(const Json& input, const Json& output) const override {
+    return script_->progress ? script_->progress(output) : Action::run_progress(input, output);
   }
 
  private:
@@ -78,10 +89,10 @@ class Engine {
     world.reset();
     scheduler->stop();
   }
-  void add(Script script) { REQUIRE(registry.add(to_class(std::move(script))).ok()); }
+  void add(Script script) { add(to_class(std::move(script))); }
+  void add(ActionClass action_class) { REQUIRE(registry.add(std::move(action_class)).ok()); }
 
   World& start() {
-    WorldOptions options;
     options.store = &store;
     options.registry = &registry;
     options.scheduler = scheduler.get();
@@ -129,6 +140,7 @@ class Engine {
   std::vector<PlanObserver*> observers;
   bool auto_rescue = true;
   std::size_t max_active_plans = 1'000'000;
+  WorldOptions options;  // what is not one of the members above
   std::unique_ptr<World> world;
 };
 

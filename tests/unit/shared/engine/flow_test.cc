@@ -26,7 +26,7 @@ OutputReference leaf(Planning& planning, std::vector<OutputReference> uses = {})
   return planning.plan_action("Leaf", args);
 }
 
-TEST_CASE("run flows are composed as Dynflow does", "[flow]") {
+TEST_CASE("run flows are composed as Dynflow does", "[flow][P01][P03]") {
   const std::vector<std::pair<std::string, Block>> table = {
       {R"(["C"])", [](Planning&) {}},
       {R"(["C",3,5,7])", [](Planning& p) { leaf(p), leaf(p), leaf(p); }},
@@ -106,7 +106,7 @@ TEST_CASE("both stored forms of flows are read", "[flow]") {
   CHECK(Flow::parse(R"({"class":"Dynflow::Flows::Sequence","flows":[]})")->to_json() == R"(["S"])");
 }
 
-TEST_CASE("flows that make no sense are corrupt", "[flow]") {
+TEST_CASE("flows that make no sense are corrupt", "[flow][S23]") {
   for (const char* text : {"", "[", "[]", "[3]", R"(["X",3])", "\"S\"", "0", "-1", "2.5", "99999999999", "null", "{}",
                            R"({"class":"Dynflow::Flows::Atom"})", R"({"class":"Dynflow::Flows::Sequence"})",
                            R"(["S",["C","3"]])"}) {
@@ -138,7 +138,7 @@ class Walk {
 
 using Ids = std::vector<int>;
 
-TEST_CASE("the cursor hands out what may run", "[cursor]") {
+TEST_CASE("the cursor hands out what may run", "[cursor][E15]") {
   Walk walk(R"(["S",["C",["S",1,2],3],4])");
   CHECK(walk.cursor.start() == Ids{1, 3});
   CHECK(walk.cursor.step_ended(3, true).empty());
@@ -150,7 +150,7 @@ TEST_CASE("the cursor hands out what may run", "[cursor]") {
   CHECK(walk.cursor.succeeded());
 }
 
-TEST_CASE("a failure ends its branch, its siblings come to their end", "[cursor]") {
+TEST_CASE("a failure ends its branch, its siblings come to their end", "[cursor][E15]") {
   Walk walk(R"(["S",["C",["S",1,2],["S",3,5]],4])");
   CHECK(walk.cursor.start() == Ids{1, 3});
   CHECK(walk.cursor.step_ended(1, false).empty());
