@@ -16,8 +16,8 @@ namespace dynflow::engine {
 struct ActionClass {
   std::string name;                  // canonical
   std::vector<std::string> aliases;  // other names clients and stored plans use
-  // The class whose middleware, hooks and subscriptions this one has too; registered before. Empty = none. The other
-  // members are not inherited: they tell about this C++ class.
+  // The class whose middleware, hooks and subscriptions this one has too; registered before. Empty = none. What does
+  // not say so is not inherited: it tells about this C++ class.
   std::string parent;
   bool has_run = false;
   bool has_finalize = false;
@@ -28,6 +28,7 @@ struct ActionClass {
   bool is_pure = false;
   // present() changes nothing: documents take the stored text without parsing it.
   bool is_presented_as_stored = false;
+  bool is_singleton = false;         // of this class at most one plan is in work (singleton.h); inherited
   // Of its run and finalize steps (queues.h). Empty: the queue of the class of the action that planned it, else "default".
   std::string queue;
   // Classes with which this one is planned, concurrently and with the same arguments. Not set: those of the parent.

@@ -319,6 +319,9 @@ void Execution::enter(PlanState state, bool adds_history) {
   for (PlanObserver* observer : surroundings_.options.observers) observer->plan_changed(plan_, pending_.rows);
   if (surroundings_.hooks->wants(plan_)) pending_.hooked.push_back(std::make_shared<const PlanRecord>(plan_));
   if (!is_end) return;
+  if (surroundings_.options.registry->is_any_singleton(plan_)) {
+    pending_.rows.add(persistence::WriteBatch::ReleaseLocks{plan_.id});
+  }
   part_ = Part::kOver;
   runnable_.clear();
   queued_.clear();

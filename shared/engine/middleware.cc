@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "shared/engine/registry.h"
+#include "shared/engine/singleton.h"
 
 namespace dynflow::engine {
 
@@ -126,6 +127,9 @@ Result<MiddlewareStack> MiddlewareStack::resolve(const std::vector<MiddlewareUse
   for (auto ancestor = lineage.rbegin(); ancestor != lineage.rend(); ++ancestor) {
     for (const std::string& name : (*ancestor)->unused_middleware) {
       uses.erase(std::remove_if(uses.begin(), uses.end(), [&](const MiddlewareUse& use) { return use.name == name; }), uses.end());
+    }
+    if ((*ancestor)->is_singleton) {
+      merge(uses, {std::string(kSingletonMiddleware), make_singleton_middleware(), {}, {}, {}});
     }
     for (const MiddlewareUse& use : (*ancestor)->middleware) merge(uses, use);
   }

@@ -41,8 +41,10 @@ Status ActionRegistry::add(ActionClass action_class) {
       return Error(Code::kNotFound, "'" + action_class.parent + "', parent of action class '" + action_class.name +
                                         "', is not registered");
     }
+    action_class.is_singleton |= parent->is_singleton;
     if (!action_class.subscribes_to) action_class.subscribes_to = parent->subscribes_to;
   }
+  has_singletons_ |= action_class.is_singleton;
   const auto shared = std::make_shared<const ActionClass>(std::move(action_class));
   if (const auto stack = MiddlewareStack::resolve({}, lineage(*shared)); !stack.ok()) return stack.error();
 
@@ -73,6 +75,13 @@ Status ActionRegistry::add(ActionClass action_class) {
 const ActionClass* ActionRegistry::find(std::string_view name) const {
   const auto found = by_name_.find(name);
   return found == by_name_.end() ? nullptr : found->second;
+}
+
+bool ActionRegistry::is_any_singleton(const persistence::PlanRecord& plan) const {
+  return has_singletons_ && std::any_of(plan.actions.begin(), plan.actions.end(), [this](const auto& action) {
+           const ActionClass* action_class = find(action.action_class);
+           return action_class && action_class->is_singleton;
+         });
 }
 
 std::vector<const ActionClass*> ActionRegistry::lineage(const ActionClass& action_class) const {

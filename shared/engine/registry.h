@@ -33,9 +33,13 @@ class ActionRegistry {
   // Own hooks and those of the parents that were not removed.
   const std::vector<Hook>& hooks_of(const ActionClass& action_class) const;
   bool has_hooks() const { return !hooks_.empty(); }
+  bool has_singletons() const { return has_singletons_; }
+  // An action of the plan is a singleton, so that the plan may hold locks.
+  bool is_any_singleton(const persistence::PlanRecord& plan) const;
 
  private:
   std::vector<std::shared_ptr<const ActionClass>> classes_;
+  bool has_singletons_ = false;
   std::map<std::string, const ActionClass*, std::less<>> by_name_;
   std::map<std::string, std::vector<const ActionClass*>, std::less<>> subscribers_;  // by the name that they gave
   std::map<const ActionClass*, std::vector<const ActionClass*>> subscribers_of_;     // of the classes with some

@@ -134,6 +134,7 @@ class World::Impl {
   // of these ids have become durable or failed: who is told of a conflict finds the other plan stored.
   Status reserve(const std::vector<std::string>& ids, bool is_new);
   void release(const std::vector<std::string>& ids);
+  void release_locks(const std::vector<std::string>& ids);
   // `begin` gives the execution its first task, before anybody can find it: a cancel must not come first.
   template <class Begin>
   void activate(PlanRecord plan, Json secrets, Begin&& begin);
@@ -162,6 +163,14 @@ void World::Impl::configure() {
 }
 
 bool World::Impl::is_congested() const { return store().is_congested() || surroundings_.hooks->is_congested(); }
+
+// Of plans that are not to be. Nobody waits for it: locks of plans that are not there are swept up in any case.
+void World::Impl::release_locks(const std::vector<std::string>& ids) {
+  if (!options().registry->has_singletons()) return;
+  WriteBatch batch;
+  for (const std::string& id : ids) batch.add(WriteBatch::ReleaseLocks{id});
+  store().submit(std::move(batch), persistence::Durability::kRelaxed, [](Status) {});
+}
 
 Status World::Impl::check_queues(const PlanRecord& plan) const {
   for (const StepRecord& step : plan.steps) {
@@ -240,11 +249,13 @@ Result<std::vector<Planned>> World::Impl::trigger(World& world, std::vector<Plan
   for (PlanRequest& request : requests) {
     NewPlan made = make_plan(world, *options().registry, request);
     if (auto checked = check_queues(made.record); !checked.ok()) {
+      release_locks(ids);
       release(ids);
       return checked.error();
     }
     planned.push_back({request.plan_id, made.error});
     batch.add(WriteBatch::InsertPlan{made.record});
+    if (made.error && options().registry->is_any_singleton(made.record)) batch.add(WriteBatch::ReleaseLocks{request.plan_id});
     for (PlanObserver* observer : options().observers) observer->plan_changed(made.record, batch);
     launch->plans.push_back(std::move(made));
     launch->secrets.push_back(std::move(request.secrets));
@@ -263,6 +274,8 @@ Result<std::vector<Planned>> World::Impl::trigger(World& world, std::vector<Plan
                            if (has_other_rows) observer->rows_stored();
                          }
                        } else {
+                         // A plan that is there already may hold what it took for itself.
+                         if (status.error().code() != Code::kConflict) release_locks(ids);
                          release(ids);
                        }
                        done(status);
