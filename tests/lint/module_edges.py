@@ -21,6 +21,7 @@ EDGES = {
     "http": ["net"],
     "persistence": ["json", "log"],
     "persistence/sqlite": ["persistence"],
+    "persistence/postgres": ["persistence"],
     "engine": ["persistence"],
     "runner": ["engine", "process", "net"],
     "launcher": ["engine", "net"],
@@ -28,7 +29,7 @@ EDGES = {
     "api": ["http", "launcher", "engine"],
     # context.h hands the registries to plugins of the same build; plugin_api.h alone needs nothing.
     "plugin": ["base", "settings", "engine", "runner", "launcher"],
-    "core": LOW + ["process", "persistence", "persistence/sqlite", "engine", "runner", "launcher", "callback",
+    "core": LOW + ["process", "persistence", "persistence/sqlite", "persistence/postgres", "engine", "runner", "launcher", "callback",
                    "api", "plugin"],
     # Built as plugins: they see the public headers only.
     "executors/remote_execution": ["base", "json", "log", "settings", "net", "process", "engine", "runner",

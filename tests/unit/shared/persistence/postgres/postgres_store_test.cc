@@ -1,0 +1,104 @@
+#include "shared/persistence/postgres/postgres_store.h"
+
+#include <catch2/catch.hpp>
+
+#include "tests/unit/shared/persistence/postgres/cluster.h"
+#include "tests/unit/shared/persistence/sample_plans.h"
+#include "tests/unit/shared/persistence/store_suite.h"
+
+namespace dynflow::persistence {
+namespace {
+
+Error refusal_of(const std::string& url) {
+  StoreOptions options;
+  options.database = url;
+  const auto refused = open_postgres_store(options);
+  REQUIRE_FALSE(refused.ok());
+  return refused.error();
+}
+
+// The words of the counters and what is there.
+void check_counts(const std::string& schema) {
+  const char* difference =
+      "SELECT count(*) FROM (SELECT state, sum(count)::bigint AS n FROM plan_counts GROUP BY state HAVING sum(count) <> 0) c"
+      " FULL JOIN (SELECT state, count(*) AS n FROM plans GROUP BY state) p USING (state) WHERE c.n IS DISTINCT FROM p.n";
+  CHECK(Cluster::get().execute(difference, schema) == "0");
+}
+
+}  // namespace
+
+TEST_CASE("store suite on PostgreSQL", "[store]") {
+  Cluster& cluster = Cluster::get();
+  for (const StoreTest& test : store_tests()) {
+    DYNAMIC_SECTION(test.name) {
+      const std::string schema = cluster.make_schema();
+      test.run(*open_started(cluster.url(schema)));
+      check_counts(schema);
+    }
+  }
+  for (const DurableStoreTest& test : durable_store_tests()) {
+    DYNAMIC_SECTION(test.name) {
+      const std::string schema = cluster.make_schema();
+      test.run([&] { return open_store(cluster.url(schema)); });
+      check_counts(schema);
+    }
+  }
+  for (const SharedStoreTest& test : shared_store_tests()) {
+    DYNAMIC_SECTION(test.name) {
+      const std::string schema = cluster.make_schema();
+      test.run([&] { return open_store(cluster.url(schema)); });
+      check_counts(schema);
+    }
+  }
+}
+
+TEST_CASE("a PostgreSQL schema of a newer version is refused and left alone", "[store]") {
+  Cluster& cluster = Cluster::get();
+  const std::string schema = cluster.make_schema();
+  REQUIRE(open_started(cluster.url(schema))->commit(insertion_of("id")).ok());
+  cluster.execute("INSERT INTO dynflow_schema VALUES (99)", schema);
+  const Error refused = refusal_of(cluster.url(schema));
+  CHECK(refused.code() == Code::kInvalid);
+  CHECK_THAT(refused.message(), Catch::Contains("version 99"));
+  cluster.execute("DELETE FROM dynflow_schema WHERE version = 99", schema);
+  CHECK(open_store(cluster.url(schema))->load_plan("id").ok());
+}
+
+TEST_CASE("a failed upgrade leaves a PostgreSQL database as it was", "[store]") {
+  Cluster& cluster = Cluster::get();
+  const std::string schema = cluster.make_schema();
+  // Somebody else's table, in whose way one of ours would be.
+  cluster.execute("CREATE TABLE outbox (mine text)", schema);
+  const Error refused = refusal_of(cluster.url(schema));
+  CHECK_THAT(refused.message(), Catch::Contains("outbox"));
+  CHECK(cluster.execute("SELECT count(*) FROM pg_tables WHERE schemaname = '" + schema + "'") == "1");
+  cluster.execute("DROP TABLE outbox", schema);
+  CHECK(open_started(cluster.url(schema))->commit(insertion_of("id")).ok());
+}
+
+TEST_CASE("a PostgreSQL server that is of no use is refused with a reason and without the password", "[store]") {
+  Cluster& cluster = Cluster::get();
+  SECTION("not there") {
+    const Error refused = refusal_of("postgresql://dynflow:hunter2hunter2@127.0.0.1:1/postgres");
+    CHECK(refused.code() == Code::kUnavailable);
+    CHECK_THAT(refused.message(), !Catch::Contains("hunter2"));
+  }
+  SECTION("no such database, and its name is the password") {
+    const Error refused = refusal_of("postgresql://dynflow:hunter2@127.0.0.1:" + std::to_string(cluster.port()) + "/hunter2");
+    CHECK(refused.code() == Code::kUnavailable);
+    CHECK_THAT(refused.message(), !Catch::Contains("hunter2"));
+  }
+  SECTION("no such schema") {
+    const Error refused = refusal_of(cluster.url("nowhere"));
+    CHECK(refused.code() == Code::kInvalid);
+    CHECK_THAT(refused.message(), Catch::Contains("schema"));
+  }
+  SECTION("another encoding") {
+    cluster.execute("CREATE DATABASE latin ENCODING 'LATIN1' LOCALE 'C' TEMPLATE template0");
+    const Error refused = refusal_of("postgres://dynflow@127.0.0.1:" + std::to_string(cluster.port()) + "/latin");
+    CHECK(refused.code() == Code::kInvalid);
+    CHECK_THAT(refused.message(), Catch::Contains("UTF8"));
+  }
+}
+
+}  // namespace dynflow::persistence
