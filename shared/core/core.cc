@@ -21,6 +21,7 @@
 #include "shared/launcher/batch_action.h"
 #include "shared/launcher/launcher.h"
 #include "shared/log/log.h"
+#include "shared/persistence/postgres/postgres_store.h"
 #include "shared/persistence/sqlite/sqlite_store.h"
 #include "shared/plugin/loader.h"
 #include "shared/runner/dispatcher.h"
@@ -85,7 +86,7 @@ Status CoreImpl::open_store() {
     // smart_proxy_dynflow v0.9.4, lib/smart_proxy_dynflow/proxy_adapter.rb and core.rb:27-42.
     log::info({}, "Using in-memory database (default behaviour). Restart will drop all dynflow data.");
   }
-  auto store = persistence::open_sqlite_store(options);
+  auto store = is_postgres(options.database) ? persistence::open_postgres_store(options) : persistence::open_sqlite_store(options);
   if (!store) return store.error();
   store_ = std::move(*store);
   return store_->start();

@@ -27,7 +27,7 @@ struct ForemanOptions {
 };
 
 struct CoreOptions {
-  std::string database;               // file; empty = memory; DYNFLOW_DB_CONN_STRING comes first, see database_choice.h
+  std::string database;               // file or postgresql://...; empty = memory; DYNFLOW_DB_CONN_STRING comes first, see database_choice.h
   bool console_auth = true;
   std::chrono::seconds cleaner_age{1800};
   settings::RunnerLimits runner_limits;

@@ -15,7 +15,7 @@ namespace fs = std::filesystem;
 constexpr std::string_view kDefaultDatabase = "/var/lib/foreman-proxy/dynflow/dynflow.sqlite";
 
 constexpr std::array kSettings = {
-    Setting{"database", Type::kPath, kDefaultDatabase, "SQLite file of the task store; present but empty: in memory. `DYNFLOW_DB_CONN_STRING` in the environment comes first."},
+    Setting{"database", Type::kPath, kDefaultDatabase, "SQLite file of the task store, or `postgresql://...`; present but empty: in memory. `DYNFLOW_DB_CONN_STRING` in the environment comes first."},
     Setting{"foreman_url", Type::kString, "https://127.0.0.1:3000", "Base URL of Foreman, for callbacks.", Null::kRefused, {}, check_http_url},
     Setting{"console_auth", Type::kBool, "true", "Whether the console asks for a client certificate.", Null::kRefused},
     Setting{"listen", Type::kString, "127.0.0.1", "Address to listen on; `*` is all of them.", Null::kRefused},

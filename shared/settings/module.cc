@@ -10,7 +10,7 @@ namespace {
 
 constexpr std::array kDynflowSettings = {
     Setting{"enabled", Type::kEnabled, "false", "Which listeners serve the module."},
-    Setting{"database", Type::kPath, "", "SQLite file of the task store; empty or absent: in memory. `DYNFLOW_DB_CONN_STRING` in the environment comes first."},
+    Setting{"database", Type::kPath, "", "SQLite file of the task store, or `postgresql://...`; empty or absent: in memory. `DYNFLOW_DB_CONN_STRING` in the environment comes first."},
     Setting{"console_auth", Type::kBool, "true", "Whether the console asks for a client certificate and a trusted host.", Null::kRefused},
     Setting{"core_url", Type::kString, "http://localhost:8008", "Where the standalone core service listens.", Null::kRefused, {}, check_http_url},
     Setting{"external_core", Type::kBool, "", "`true`: tasks run in the standalone service at `:core_url:`; `false`: in the proxy; absent: in the proxy if the core library can be loaded."},

@@ -217,10 +217,10 @@ class Decision(Base):
             self.assertEqual(self.dynflow_row(proxy)["state"], "running")
             self.assertTrue(file.exists())
         with SmartProxy(self.folder / "postgresql", self.foreman.url, external_core=False,
-                        environment={"DYNFLOW_DB_CONN_STRING": "postgresql://user:hunter2@localhost/dynflow"}) as proxy:
+                        environment={"DYNFLOW_DB_CONN_STRING": "postgresql://user:hunter2@127.0.0.1:1/dynflow"}) as proxy:
             self.assertEqual(self.dynflow_row(proxy)["state"], "failed")
             failed = proxy.http.get("/logs/").json()["info"]["failed_modules"]
-            self.assertIn("DYNFLOW_DB_CONN_STRING: databases of the kind 'postgresql'", failed["dynflow"])
+            self.assertIn("PostgreSQL: connection to server at", failed["dynflow"])
             self.assertNotIn("hunter2", proxy.logs())
 
 
