@@ -4,6 +4,7 @@
 //
 //   KILL_POINTS_AT      kill at this point, before it happens; a sync counts twice, before and after. Not set: only count
 //   KILL_POINTS_COUNT   a file that always holds the number of points so far
+//   KILL_POINTS_DELAY   milliseconds that each sync takes longer: a slow disk
 //   KILL_POINTS_SYNCED  a folder that gets a copy of each file as it was at its last sync: what a power cut leaves
 //
 // Threads: the interposed functions may be called from any.
@@ -81,6 +82,10 @@ class Points {
     return server_ == std::to_string(ntohs(reinterpret_cast<const sockaddr_in*>(&address)->sin_port));
   }
 
+  void wait_for_disk() const {
+    if (delay_ != 0) ::usleep(delay_ * 1000);
+  }
+
   void forget_copy(std::string_view path) const {
     if (synced_.empty() || files_.empty() || path.substr(0, files_.size()) != files_) return;
     const std::string copy = synced_ + std::string(path.substr(path.rfind('/')));
@@ -112,6 +117,7 @@ class Points {
   const std::string server_ = setting("KILL_POINTS_SERVER");
   const std::string synced_ = setting("KILL_POINTS_SYNCED");
   const std::uint64_t at_ = std::strtoull(setting("KILL_POINTS_AT").c_str(), nullptr, 10);
+  const useconds_t delay_ = static_cast<useconds_t>(std::strtoul(setting("KILL_POINTS_DELAY").c_str(), nullptr, 10));
   std::atomic<std::uint64_t> without_file_{0};
   std::atomic<std::uint64_t>* counter_ = &without_file_;
   std::mutex copying_;
@@ -126,6 +132,7 @@ int sync_with(int (*really)(int), int fd) {
   const std::string path = points().counted_path(fd);
   if (path.empty()) return really(fd);
   points().pass();
+  points().wait_for_disk();
   const int result = really(fd);
   if (result == 0) points().keep_copy(fd, path);
   points().pass();

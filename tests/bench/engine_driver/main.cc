@@ -1,0 +1,281 @@
+// The engine alone, measured: engine_driver WHAT COUNT [DATABASE]
+//
+//   tasks      COUNT no-op plans in launches of 100: planned, run, their results durable
+//   events     COUNT times event -> run -> suspend on one plan
+//   parallel   one plan with COUNT no-op steps beside each other
+//   output     COUNT lines on one task, 100 at a time, all durable
+//   suspended  COUNT plans that wait for an event: what each holds in memory
+//   clean      COUNT rows of plans that ended, removed by the cleaner's statement
+//
+// Prints one JSON object: count, seconds, cpu_seconds, memory_kib (resident, grown since the start).
+#include <fmt/core.h>
+#include <sys/resource.h>
+
+#include <atomic>
+#include <charconv>
+#include <chrono>
+#include <cstdio>
+#include <fstream>
+#include <functional>
+#include <map>
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "shared/engine/world.h"
+#include "shared/json/json.h"
+#include "shared/persistence/sqlite/sqlite_store.h"
+
+namespace dynflow::bench {
+namespace {
+
+using persistence::PlanState;
+
+constexpr std::int64_t kLaunch = 100;
+constexpr std::int64_t kLinesAtOnce = 100;
+constexpr std::string_view kNext = "Bench::Next";
+
+void check(const Status& status) {
+  if (!status) throw std::runtime_error(status.error().message());
+}
+
+template <class T>
+T check(Result<T> result) {
+  if (!result) throw std::runtime_error(result.error().message());
+  return std::move(*result);
+}
+
+class Noop final : public engine::Action {
+  void run(engine::Running& running, const engine::Event*) override { running.output()["exit_status"] = 0; }
+};
+
+class Parallel final : public engine::Action {
+  void plan(engine::Planning& planning, Json args) override {
+    const std::int64_t steps = json::get_int(args, "steps", 0);
+    planning.concurrence([&] {
+      for (std::int64_t i = 0; i < steps; ++i) planning.plan_action("Noop", Json::object());
+    });
+  }
+};
+
+// Sends itself an event as often as input["rounds"] says.
+class Rounds final : public engine::Action {
+  void run(engine::Running& running, const engine::Event* event) override {
+    const std::int64_t done = json::get_int(running.output(), "done", 0) + (event != nullptr ? 1 : 0);
+    running.output()["done"] = done;
+    if (done == json::get_int(running.input(), "rounds", 0)) return;
+    running.suspend().send({std::string(kNext), nullptr});
+  }
+};
+
+class Wait final : public engine::Action {
+  void run(engine::Running& running, const engine::Event* event) override {
+    if (event == nullptr) running.suspend();
+  }
+};
+
+// What a measurement works with.
+class Bench {
+ public:
+  explicit Bench(const std::string& database) {
+    persistence::StoreOptions options;
+    options.database = database;
+    store_ = check(persistence::open_sqlite_store(options));
+    check(store_->start());
+    add<Noop>("Noop", true, false);
+    add<Parallel>("Parallel", false, false);
+    add<Rounds>("Rounds", true, true);
+    add<Wait>("Wait", true, true);
+    engine::WorldOptions world;
+    world.store = store_.get();
+    world.registry = &registry_;
+    world.scheduler = scheduler_.get();
+    world_ = std::make_unique<engine::World>(world);
+    check(world_->start());
+  }
+  ~Bench() {
+    world_->stop(Deadline::after(std::chrono::seconds(5)));
+    scheduler_->stop();
+    world_.reset();
+    store_->stop();
+  }
+
+  engine::World& world() { return *world_; }
+  persistence::Store& store() { return *store_; }
+
+  // The id of the first.
+  std::string trigger(const std::string& action_class, const Json& args, std::int64_t count) {
+    std::vector<engine::PlanRequest> requests(static_cast<std::size_t>(count));
+    for (engine::PlanRequest& request : requests) {
+      request.action_class = action_class;
+      request.args = args;
+    }
+    return check(world_->trigger(std::move(requests))).front().plan_id;
+  }
+
+  void wait_for(PlanState state, std::int64_t count) {
+    while (check(store_->count_plans(state)) < count) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+
+ private:
+  template <class A>
+  void add(std::string name, bool has_run, bool takes_events) {
+    engine::ActionClass described;
+    described.name = std::move(name);
+    described.has_run = has_run;
+    described.takes_events = takes_events;
+    described.is_pure = !takes_events;
+    described.make = [] { return std::make_unique<A>(); };
+    check(registry_.add(std::move(described)));
+  }
+
+  std::unique_ptr<persistence::Store> store_;
+  engine::ActionRegistry registry_;
+  std::unique_ptr<engine::Scheduler> scheduler_ = engine::make_thread_scheduler(2);
+  std::unique_ptr<engine::World> world_;
+};
+
+double cpu_seconds() {
+  rusage used{};
+  ::getrusage(RUSAGE_SELF, &used);
+  const auto seconds = [](const timeval& t) { return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) / 1e6; };
+  return seconds(used.ru_utime) + seconds(used.ru_stime);
+}
+
+std::int64_t memory_kib() {
+  std::ifstream status("/proc/self/status");
+  for (std::string line; std::getline(status, line);) {
+    if (line.starts_with("VmRSS:")) return std::stoll(line.substr(6));
+  }
+  return 0;
+}
+
+void tasks(Bench& bench, std::int64_t count) {
+  for (std::int64_t launched = 0; launched < count; launched += kLaunch) bench.trigger("Noop", Json::object(), kLaunch);
+  bench.wait_for(PlanState::kStopped, count);
+}
+
+void events(Bench& bench, std::int64_t count) {
+  bench.trigger("Rounds", Json{{"rounds", count}}, 1);
+  bench.wait_for(PlanState::kStopped, 1);
+}
+
+void parallel(Bench& bench, std::int64_t count) {
+  bench.trigger("Parallel", Json{{"steps", count}}, 1);
+  bench.wait_for(PlanState::kStopped, 1);
+}
+
+void output(Bench& bench, std::int64_t count) {
+  const std::string plan = bench.trigger("Wait", Json::object(), 1);
+  bench.wait_for(PlanState::kRunning, 1);
+  for (std::int64_t written = 0; written < count; written += kLinesAtOnce) {
+    std::vector<persistence::OutputChunk> chunks(kLinesAtOnce);
+    for (persistence::OutputChunk& chunk : chunks) {
+      chunk.output_type = "stdout";
+      chunk.output = fmt::format("line {} of what a program says while it works\n", written);
+      chunk.timestamp = bench.world().clock().now();
+    }
+    bench.world().append_output(plan, 1, std::move(chunks));
+  }
+  std::atomic<bool> is_durable{false};
+  bench.world().flush_output(plan, [&](Status status) {
+    check(status);
+    is_durable = true;
+    is_durable.notify_all();
+  });
+  is_durable.wait(false);
+  bench.world().send(plan, 2, {std::string(kNext), nullptr});
+  bench.wait_for(PlanState::kStopped, 1);
+}
+
+void suspended(Bench& bench, std::int64_t count) {
+  for (std::int64_t launched = 0; launched < count; launched += kLaunch) bench.trigger("Wait", Json::object(), kLaunch);
+  bench.wait_for(PlanState::kRunning, count);
+}
+
+constexpr std::int64_t kRowsOfPlan = 5;  // plan, action, two steps, one piece of output
+
+void fill(Bench& bench, std::int64_t rows) {
+  const Time ended = bench.world().clock().now() - std::chrono::hours(1);
+  for (std::int64_t made = 0; made < rows; made += kLaunch * kRowsOfPlan) {
+    persistence::WriteBatch batch;
+    for (std::int64_t i = 0; i < kLaunch; ++i) {
+      persistence::PlanRecord plan;
+      plan.id = system_ids().uuid();
+      plan.label = "Noop";
+      plan.state = PlanState::kStopped;
+      plan.result = persistence::PlanResult::kSuccess;
+      plan.started_at = plan.ended_at = ended;
+      plan.root_plan_step_id = 1;
+      persistence::StepRecord step;
+      step.id = step.action_id = 1;
+      step.state = persistence::StepState::kSuccess;
+      step.action_class = "Noop";
+      plan.steps.push_back(step);
+      step.id = 2;
+      step.phase = persistence::StepPhase::kRun;
+      step.queue = "default";
+      plan.steps.push_back(step);
+      persistence::ActionRecord action;
+      action.id = action.plan_step_id = 1;
+      action.run_step_id = 2;
+      action.action_class = "Noop";
+      action.output = R"({"exit_status":0})";
+      plan.actions.push_back(std::move(action));
+      persistence::OutputChunk chunk;
+      chunk.sequence = 1;
+      chunk.output_type = "stdout";
+      chunk.output = "done\n";
+      const std::string id = plan.id;
+      batch.add(persistence::WriteBatch::InsertPlan{std::move(plan)});
+      batch.add(persistence::WriteBatch::AppendChunks{id, 1, {std::move(chunk)}});
+    }
+    check(bench.store().commit(std::move(batch)));
+  }
+}
+
+void clean(Bench& bench, std::int64_t) {
+  constexpr std::size_t kAtOnce = 500;  // as the cleaner does
+  while (check(bench.store().clean(bench.world().clock().now(), kAtOnce)) == kAtOnce) {
+  }
+}
+
+using Measured = std::function<void(Bench&, std::int64_t)>;
+
+int run(const std::string& what, std::int64_t count, const std::string& database) {
+  const std::map<std::string, Measured> known = {{"tasks", tasks},   {"events", events},       {"parallel", parallel},
+                                                 {"output", output}, {"suspended", suspended}, {"clean", clean}};
+  const auto found = known.find(what);
+  if (found == known.end()) throw std::runtime_error("unknown: " + what);
+  Bench bench(database);
+  if (what == "clean") fill(bench, count);
+  const auto memory_before = memory_kib();
+  const double cpu_before = cpu_seconds();
+  const auto began = std::chrono::steady_clock::now();
+  found->second(bench, count);
+  const std::chrono::duration<double> took = std::chrono::steady_clock::now() - began;
+  fmt::print(R"({{"count":{},"seconds":{:.6f},"cpu_seconds":{:.6f},"memory_kib":{}}})"
+             "\n",
+             count, took.count(), cpu_seconds() - cpu_before, memory_kib() - memory_before);
+  std::fflush(stdout);
+  return 0;
+}
+
+}  // namespace
+}  // namespace dynflow::bench
+
+int main(int argc, char** argv) {
+  try {
+    std::int64_t count = 0;
+    const std::string number = argc > 2 ? argv[2] : "";
+    std::from_chars(number.data(), number.data() + number.size(), count);
+    if (argc < 3 || argc > 4 || count < 1) throw std::runtime_error("usage: engine_driver WHAT COUNT [DATABASE]");
+    return dynflow::bench::run(argv[1], count, argc > 3 ? argv[3] : "");
+  } catch (const std::exception& e) {
+    fmt::print(stderr, "engine_driver: {}\n", e.what());
+    return 1;
+  }
+}
