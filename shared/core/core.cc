@@ -64,6 +64,7 @@ class CoreImpl final : public Core {
   launcher::LauncherRegistry launchers_;
   launcher::OneTimePasswords passwords_;
   callback::CallbackObserver observer_{system_clock()};
+  runner::DropObserver drops_;
   std::unique_ptr<callback::ForemanClient> foreman_;
   std::unique_ptr<engine::Scheduler> scheduler_;
   std::optional<engine::World> world_;
@@ -108,13 +109,14 @@ Status CoreImpl::make_parts() {
   world.store = store_.get();
   world.registry = &actions_;
   world.scheduler = scheduler_.get();
-  world.observers = {&observer_};
+  world.observers = {&observer_, &drops_};
   world_.emplace(std::move(world));
   outbox_.emplace(*store_, *foreman_, callback::data_from(*world_), callback::OutboxOptions());
   observer_.set_outbox(&*outbox_);
   const settings::RunnerLimits& limits = options_.runner_limits;
   dispatcher_.emplace(*world_, runner::DispatcherOptions{limits.max_running, limits.max_running_per_job,
                                                          limits.max_output_bytes});
+  drops_.set_dispatcher(&*dispatcher_);
   api_.emplace(*world_, launchers_, passwords_);
   cleaner_.emplace(*store_, options_.cleaner_age);
   return {};
@@ -171,9 +173,12 @@ void CoreImpl::stop(Deadline deadline) {
   // The world first, so that no step hands work to runners that are gone; and once more for what runners said at last.
   if (world_) world_->stop(deadline);
   if (dispatcher_) dispatcher_->stop();
+  drops_.set_dispatcher(nullptr);
   if (world_) world_->stop(deadline);
   if (plugins_) plugins_->stop();
   if (outbox_) outbox_->stop(deadline.sooner(Deadline::after(kLastCallbacks)));
+  // The last that is written; from now on others may take up what is unfinished.
+  if (world_) world_->leave();
   if (scheduler_) scheduler_->stop();
   if (store_) store_->stop();
 }

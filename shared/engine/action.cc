@@ -1,12 +1,17 @@
 #include "shared/engine/action.h"
 
 #include "shared/engine/references.h"
+#include "shared/engine/serializer.h"
 #include "shared/engine/world.h"
 #include "shared/json/json.h"
 
 namespace dynflow::engine {
 
-void SuspendedAction::send(Event event) const { world_->send(plan_id_, step_id_, std::move(event)); }
+const Clock& PhaseContext::clock() { return world().clock(); }
+
+void SuspendedAction::send(Event event) const {
+  if (world_ != nullptr) world_->send(plan_id_, step_id_, std::move(event));
+}
 
 OutputReference OutputReference::operator[](std::string key) const {
   OutputReference reference = *this;
@@ -22,6 +27,11 @@ Json OutputReference::to_json() const {
   json["action_id"] = action_id;
   json["subkeys"] = subkeys;
   return json;
+}
+
+const Serializer& Action::serializer() const {
+  static const NoopSerializer noop;
+  return noop;
 }
 
 void Action::plan(Planning& planning, Json args) {

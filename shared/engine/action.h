@@ -31,7 +31,10 @@
 namespace dynflow::engine {
 
 class Presenting;
+class Serializer;  // serializer.h
 class World;
+struct PlanRequest;  // world.h
+struct Planned;
 
 // A failure with the class name that users see ("RuntimeError - ...").
 class ActionError : public std::runtime_error {
@@ -56,13 +59,15 @@ class SuspendedAction {
  public:
   SuspendedAction(World& world, std::string plan_id, int step_id)
       : world_(&world), plan_id_(std::move(plan_id)), step_id_(step_id) {}
+  // Of an action that is driven without a world: what is sent goes nowhere.
+  SuspendedAction(std::string plan_id, int step_id) : plan_id_(std::move(plan_id)), step_id_(step_id) {}
   const std::string& plan_id() const { return plan_id_; }
   int step_id() const { return step_id_; }
   // Delivers in order of the calls of one thread. Lost only when the step has ended (logged at debug).
   void send(Event event) const;
 
  private:
-  World* world_;  // outlives every action
+  World* world_ = nullptr;  // outlives every action
   std::string plan_id_;
   int step_id_;
 };
@@ -72,6 +77,8 @@ class PhaseContext {
  public:
   virtual ~PhaseContext() = default;
   virtual World& world() = 0;
+  // The world's. For actions that can also be driven without one (testing/action_driver.h).
+  virtual const Clock& clock();
   virtual const std::string& plan_id() const = 0;
   virtual int action_id() const = 0;
   virtual const std::string& action_class() const = 0;  // the name it was asked for by
@@ -106,6 +113,9 @@ class Planning : public PhaseContext {
   virtual const Json* trigger_input() const = 0;
 };
 
+// How many sub-plans one call makes at most.
+inline constexpr std::size_t kMaxSubPlans = 100;
+
 class Running : public PhaseContext {
  public:
   virtual Json& output() = 0;
@@ -120,6 +130,22 @@ class Running : public PhaseContext {
   // The rows that earlier runs left. Blocks on the store. Throws ActionError when it cannot be read.
   virtual std::vector<persistence::OutputChunk> stored_output_chunks() = 0;
   virtual int step_id() const = 0;
+  // True when the plan was halted, or taken away from this world, while this runs: it should return soon, and nothing it did is kept.
+  // From any thread.
+  virtual bool is_halted() const = 0;
+
+  // Plans that belong to this action: their plan phases run now, their rows become durable together with the result of this run,
+  // and they start when that is so. A run that fails makes none. Caller and request id are filled in. At most kMaxSubPlans at
+  // a time. Errors, and then none is made: kBusy (too much in work or to be written, try later), kClosed (the world is stopping), kNotFound
+  // (unknown action class), kConflict (a plan of that id exists), kInvalid (too many), and the store's.
+  virtual Result<std::vector<Planned>> plan_sub_plans(std::vector<PlanRequest> requests) = 0;
+  // All plans that this action has made, those that are not durable yet included. Reads the store.
+  virtual Result<std::vector<persistence::PlanStatus>> sub_plans() = 0;
+  // Sends Cancel (or Abort) to every step of another plan that understands it. The request becomes durable together with the result of
+  // this run and is sent then; dropped when the run fails.
+  virtual void cancel_plan(const std::string& plan_id, bool force) = 0;
+  // The events of this name that wait for this step, in the order of arrival: they count as handled by this run.
+  virtual std::vector<Event> take_events(std::string_view name) = 0;
 };
 
 class Finalizing : public PhaseContext {
@@ -150,6 +176,8 @@ class Action {
   // How far the action is, after a run or finalize that did not end the step.
   virtual Progress run_progress(const Json& input, const Json& output) const;
   virtual Progress finalize_progress(const Json& input, const Json& output) const;
+  // How the arguments of a plan of this action are stored while it is delayed. Default: as they are. The object outlives the action's.
+  virtual const Serializer& serializer() const;
   // Changes copies for documents and pages only, e.g. to mask what must not be shown. An action whose present() throws is
   // shown with empty input and output.
   virtual void present(Presenting& presenting) const;

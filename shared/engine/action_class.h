@@ -23,6 +23,11 @@ struct ActionClass {
   bool has_finalize = false;
   bool takes_events = false;         // run() looks at its event; else an event is an error of the suspended step
   bool is_cancellable = false;       // run() understands kCancel and kAbort
+  // run() is told, by a stored event kSubPlanFinished, when a plan that the action made has stopped or paused (sub_plans.h).
+  bool listens_to_sub_plans = false;
+  // What run() waits for is stored: events planned with plan_event() alone. A later world then does not run the step again with
+  // no event, but waits on, where an event or timer for it is stored.
+  bool rearms_timers = false;
   // run() is quick, has no effect outside the plan's own rows, and may be repeated: the engine does not wait until it is
   // durable that the step runs. A plan of such steps costs one write.
   bool is_pure = false;

@@ -20,5 +20,13 @@ inline constexpr std::string_view kAbort = "Dynflow::Action::Cancellable::Abort"
 inline constexpr std::string_view kSkipEvent = "Dynflow::Action::Skip";
 inline constexpr std::string_view kTimeout = "Dynflow::Action::Timeouts::Timeout";
 inline constexpr std::string_view kPoll = "Dynflow::Action::Polling::Poll";
+inline constexpr std::string_view kSubPlanFinished = "Dynflow::Action::WithSubPlans::SubPlanFinished";
+inline constexpr std::string_view kNextBatch = "Dynflow::Action::WithBulkSubPlans::PlanNextBatch";
+
+
+// To a plan rather than to one of its steps.
+inline constexpr std::string_view kHaltPlan = "Dynflow::ExecutionPlan::Halt";
+inline constexpr std::string_view kResumePlan = "Dynflow::ExecutionPlan::Resume";
+inline constexpr std::string_view kSkipStep = "Dynflow::ExecutionPlan::Skip";  // data: {"step_id"}
 
 }  // namespace dynflow::engine

@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <cassert>
 
+#include "shared/engine/plan_changes.h"
 #include "shared/engine/rescue.h"
-#include "shared/json/json.h"
 #include "shared/log/log.h"
 
 namespace dynflow::engine {
@@ -17,14 +17,11 @@ namespace {
 // Steps that one plan runs before the other plans have their turn.
 constexpr int kStepsInTurn = 16;
 
-std::int64_t epoch_seconds(Time time) {
-  return std::chrono::duration_cast<std::chrono::seconds>(time.time_since_epoch()).count();
-}
-
 }  // namespace
 
-Execution::Execution(Surroundings& surroundings, PlanRecord plan, Json secrets)
+Execution::Execution(Surroundings& surroundings, std::shared_ptr<const Term> term, PlanRecord plan, Json secrets)
     : surroundings_(surroundings),
+      term_(std::move(term)),
       strand_(std::make_shared<Strand>(*surroundings.options.scheduler, surroundings.activity)),
       plan_(std::move(plan)),
       secrets_(std::move(secrets)),
@@ -36,11 +33,9 @@ void Execution::start(std::vector<EventRecord> events, std::function<void(Status
       if (done) done(Error(Code::kClosed, "the world is stopping"));
       return;
     }
+    for (const EventRecord& event : events) self->steps_with_events_.insert(event.step_id);
     self->begin();
-    for (EventRecord& event : events) {
-      auto data = json::parse(event.data);
-      self->deliver(event.step_id, {{event.name, data.ok() ? std::move(*data) : Json()}, event.id});
-    }
+    self->deliver_waiting(std::move(events));
     if (done) self->pending_.waiters.push_back(std::move(done));
     self->pump();
   });
@@ -105,8 +100,10 @@ void Execution::hand_out(std::vector<int> step_ids) {
         continue;
       }
       OpenStep& open = open_steps_[id];
-      open.is_busy = true;
       open.before = step(id).state;
+      // It declares that what it waits for is stored, and that is so: nothing has been lost, and nothing has to be asked again.
+      if (open.before == StepState::kSuspended && action_class && action_class->rearms_timers && has_stored_event(id)) continue;
+      open.is_busy = true;
       if (step(id).state == StepState::kSkipping) {
         runnable_.push_back({id, Delivery{{std::string(kSkipEvent), Json()}, {}}});
       } else if (!action_class || action_class->is_pure) {
@@ -120,7 +117,7 @@ void Execution::hand_out(std::vector<int> step_ids) {
 }
 
 void Execution::pump() {
-  for (int i = 0; !is_given_up_; ++i) {
+  for (int i = 0; !is_given_up_ && !is_halted_; ++i) {
     advance();
     announce_steps();
     if (runnable_.empty()) break;
@@ -135,7 +132,7 @@ void Execution::pump() {
     // What is known so far becomes durable while this one runs. Quick steps are waited for instead: fewer writes.
     if (action_class && !action_class->is_pure) flush();
     const int id = item->step_id;
-    if (!is_given_up_) execute(*std::move(item));
+    execute(*std::move(item));
     slots_.erase(id);
   }
   flush();
@@ -302,17 +299,13 @@ void Execution::enter(PlanState state, bool adds_history) {
   const bool is_end = state == PlanState::kStopped || state == PlanState::kPaused;
   change([&](PlanRecord& plan) {
     const Time now = clock().now();
-    plan.state = state;
-    plan.result = result_of(plan.steps);
     if (state == PlanState::kStopped) {
-      plan.ended_at = now;
-      if (plan.started_at) plan.real_time = std::chrono::duration<double>(now - *plan.started_at).count();
-      plan.execution_time = 0;
-      for (const StepRecord& each : plan.steps) plan.execution_time += each.execution_time;
+      mark_stopped(plan, now);
+    } else {
+      plan.state = state;
+      plan.result = result_of(plan.steps);
     }
-    if (adds_history) {
-      plan.history.push_back({epoch_seconds(now), std::string(history_name(state)), surroundings_.world_id});
-    }
+    if (adds_history) add_history(plan, now, history_name(state), term_->world_id);
     has_ended_ = is_end;
   });
   pending_.has_plan = true;
@@ -323,62 +316,103 @@ void Execution::enter(PlanState state, bool adds_history) {
     pending_.rows.add(persistence::WriteBatch::ReleaseLocks{plan_.id});
   }
   part_ = Part::kOver;
-  runnable_.clear();
-  queued_.clear();
-  slots_.clear();
-  unannounced_.clear();
-  open_steps_.clear();
+  owes_parent_ = !plan_.actions.empty() && !plan_.actions.front().caller_plan_id.empty();
+  close_steps(true);
   if (state == PlanState::kStopped) secrets_ = Json();
 }
 
 void Execution::recover(std::vector<EventRecord> events) {
   strand_->post([self = shared_from_this(), events = std::move(events)]() mutable {
-    self->recover_states();
-    for (EventRecord& event : events) {
-      auto data = json::parse(event.data);
-      self->deliver(event.step_id, {{event.name, data.ok() ? std::move(*data) : Json()}, event.id});
+    const bool is_to_halt = std::any_of(events.begin(), events.end(), [](const EventRecord& event) {
+      return event.step_id == 0 && event.name == kHaltPlan;
+    });
+    if (is_to_halt) {
+      self->halt_now();
+    } else {
+      for (const EventRecord& event : events) self->steps_with_events_.insert(event.step_id);
+      self->recover_states();
     }
+    self->deliver_waiting(std::move(events));
     self->pump();
   });
 }
 
-// spec: the recovery table. A step that was running may or may not have done its work: only a person or the action's rescue
-// strategy can know. Suspended steps are run again with no event, and look at their output.
 void Execution::recover_states() {
   const PlanState before = plan_.state;
-  if (before == PlanState::kPlanned) return begin();
-
-  std::string dead_world;
-  for (const auto& entry : plan_.history) dead_world = entry.world_id;
-  const Time now = clock().now();
-  change([&](PlanRecord& plan) {
-    for (StepRecord& running : plan.steps) {
-      if (running.state != StepState::kRunning) continue;
-      running.state = StepState::kError;
-      running.error = StepError{"StandardError", "Abnormal termination (previous state: running)", {}};
-      running.ended_at = now;
-      if (running.started_at) running.real_time = std::chrono::duration<double>(now - *running.started_at).count();
-      pending_.steps.push_back(running.id);
-    }
-    plan.history.push_back({epoch_seconds(now), "terminate execution", dead_world});
-  });
-  pending_.has_plan = true;
-  const bool has_failed = has_failed_step(plan_.steps);
-  const RescueStrategy strategy = has_failed ? choose_rescue() : RescueStrategy::kSkip;
-  if (before != PlanState::kRunning) {
-    enter(PlanState::kStopped);  // its planning never ended
-  } else if (strategy == RescueStrategy::kFail) {
-    fail_suspended();
-    enter(PlanState::kStopped);
-  } else if (strategy == RescueStrategy::kSkip && (!has_failed || skip_failed_steps())) {
-    // Stopped working when its world did, and is resumed now.
-    change([](PlanRecord& plan) { plan.state = PlanState::kPaused; });
-    begin();
-  } else {
-    enter(PlanState::kPaused, false);
+  if (before == PlanState::kRunning) {
+    std::string dead_world;
+    for (const auto& entry : plan_.history) dead_world = entry.world_id;
+    change([&](PlanRecord& plan) { add_history(plan, clock().now(), "terminate execution", dead_world); });
+    pending_.has_plan = true;
+  }
+  fail_lost_steps();
+  switch (takeover_of(before, find_out())) {
+    case Takeover::kLeave:
+      break;
+    case Takeover::kStart:
+      change([](PlanRecord& plan) { plan.state = PlanState::kPlanned; });
+      begin();
+      break;
+    case Takeover::kSkip:
+      if (!skip_failed_steps()) {
+        enter(PlanState::kPaused, false);
+        break;
+      }
+      [[fallthrough]];
+    case Takeover::kContinue:
+      // Stopped working when its world did, and is resumed now.
+      change([](PlanRecord& plan) { plan.state = PlanState::kPaused; });
+      begin();
+      break;
+    case Takeover::kPause:
+      enter(PlanState::kPaused, false);
+      break;
+    case Takeover::kStop:
+      fail_suspended();
+      enter(PlanState::kStopped);
+      break;
   }
   log::info({.task_id = plan_.id}, "took up an execution plan left {}: now {}", persistence::to_string(before),
             persistence::to_string(plan_.state));
+}
+
+// Whether they have done their work, only a person or the action's rescue strategy can know.
+void Execution::fail_lost_steps() {
+  const Time now = clock().now();
+  change([&](PlanRecord& plan) {
+    for (StepRecord& lost : plan.steps) {
+      if (recovered(lost.state) == lost.state) continue;
+      lost.error = StepError{
+          "StandardError", "Abnormal termination (previous state: " + std::string(persistence::to_string(lost.state)) + ")", {}};
+      lost.state = recovered(lost.state);
+      lost.ended_at = now;
+      if (lost.started_at) lost.real_time = std::chrono::duration<double>(now - *lost.started_at).count();
+      pending_.steps.push_back(lost.id);
+    }
+  });
+}
+
+Finding Execution::find_out() {
+  if (plan_.state == PlanState::kPending || plan_.state == PlanState::kPlanning) {
+    bool any = false;
+    bool all = true;
+    for (const StepRecord& planned : plan_.steps) {
+      if (planned.phase != StepPhase::kPlan) continue;
+      any = true;
+      all &= planned.state == StepState::kSuccess;
+    }
+    return any && all ? Finding::kAllPlanned : Finding::kAny;
+  }
+  if (!has_failed_step(plan_.steps)) return Finding::kSound;
+  switch (choose_rescue()) {
+    case RescueStrategy::kSkip:
+      return Finding::kWantsSkip;
+    case RescueStrategy::kFail:
+      return Finding::kWantsFail;
+    case RescueStrategy::kPause:
+      break;
+  }
+  return Finding::kWantsPause;
 }
 
 // Nobody will wake them any more, and nobody shall think that they still wait.

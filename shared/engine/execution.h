@@ -20,19 +20,25 @@
 
 #include "shared/engine/cursor.h"
 #include "shared/engine/hooks.h"
+#include "shared/engine/launch.h"
+#include "shared/engine/membership.h"
 #include "shared/engine/middleware.h"
 #include "shared/engine/pending_writes.h"
 #include "shared/engine/queues.h"
+#include "shared/engine/recovery.h"
+#include "shared/engine/seen_events.h"
 #include "shared/engine/states.h"
 #include "shared/engine/strand.h"
 
 namespace dynflow::engine {
 
+class Execution;
+
 // What the executions of a world share; it outlives their last task.
 struct Surroundings {
   World* world = nullptr;
   WorldOptions options;
-  std::string world_id;
+  Membership* membership = nullptr;
   std::shared_ptr<Activity> activity;
   MiddlewareStacks middleware;
   Queues queues;
@@ -40,13 +46,21 @@ struct Surroundings {
   std::atomic<std::uint64_t> dead_letters{0};  // events that no step took
   std::atomic<bool> is_closing{false};  // true from stop(): nothing new that acts outside is begun
   // An execution came to its end, and that is durable; or its plan is beyond rescue.
-  std::function<void(const PlanRecord& plan, Json secrets)> on_end;
+  std::function<void(const Execution&, const PlanRecord& plan, Json secrets)> on_end;
+  // Runs the plan phases of sub-plans; what comes of them is given to `launched`. Does not wait. Errors: Running::plan_sub_plans.
+  std::function<Result<Launch>(std::vector<PlanRequest>)> prepare;
+  // Their rows are durable and they may start, or they never will be.
+  std::function<void(Launch&, const Status&)> launched;
+  // The run step that wants to hear of the ends of plans which that action made; 0 = none. May read the store.
+  std::function<Result<int>(const std::string& plan_id, int action_id)> listener_of;
+  // The plan is in work in this world; else its owner has to be woken for its events.
+  std::function<bool(const std::string& plan_id)> is_here;
 };
 
 class Execution : public std::enable_shared_from_this<Execution> {
  public:
-  // Held by shared_ptr: the world while it is in work, and tasks and writes under way.
-  Execution(Surroundings& surroundings, PlanRecord plan, Json secrets);
+  // Held by shared_ptr: the world while it is in work, and tasks and writes under way. It writes in `term` only.
+  Execution(Surroundings& surroundings, std::shared_ptr<const Term> term, PlanRecord plan, Json secrets);
 
   // Starts a planned plan, or continues a paused one; then `events` are delivered. `done` (may be empty) hears when it is durable.
   void start(std::vector<persistence::EventRecord> events = {}, std::function<void(Status)> done = {});
@@ -56,8 +70,20 @@ class Execution : public std::enable_shared_from_this<Execution> {
   void send(int step_id, Event event);
   void send_durable(int step_id, Event event, std::function<void(Status)> done);
   void cancel(bool force, std::function<void(Result<int>)> done);
+  // See World::deliver_stored().
+  void deliver_stored(persistence::EventRecord event);
+  // The run step of an action that listens to its sub-plans, 0 when it does not; nothing once the plan has ended.
+  std::optional<int> listening_step(int action_id) const;
   void append_output(int action_id, std::vector<persistence::OutputChunk> chunks);
   void flush_output(std::function<void(Status)> done);
+  // Stops the plan where it is; a running action can see it at once. `event_id` is the row of the request, deleted with that. `done` hears
+  // when it is durable; kConflict: the plan had ended, and that is durable.
+  void halt(std::string event_id, std::function<void(Status)> done);
+  // The plan is not this world's any more: nothing is written for it from now on.
+  void drop();
+  bool is_halted() const { return is_halted_; }
+  // Observers have been told.
+  bool is_dropped() const { return is_dropped_; }
 
   // The plan as it is now; nothing once it has ended, because its end is shown only when it is durable: then ask the store.
   std::optional<PlanRecord> image() const;
@@ -75,6 +101,7 @@ class Execution : public std::enable_shared_from_this<Execution> {
     bool is_busy = false;                // waits to run, or runs
     std::deque<Delivery> waiting;        // events that came meanwhile
     StepState before = StepState::kPending;  // what it goes back to when the world stops before it began
+    std::vector<std::pair<std::string, Scheduler::TimerId>> timers;  // by the id of the event
   };
   struct WorkItem {
     int step_id = 0;
@@ -93,6 +120,9 @@ class Execution : public std::enable_shared_from_this<Execution> {
     persistence::WriteBatch rows;
     std::vector<persistence::OutputChunk> chunks;
     std::vector<std::pair<Event, Duration>> planned_events;
+    std::vector<Launch> launches;          // sub-plans
+    std::vector<persistence::EventRecord> sent_events;  // to other plans
+    std::vector<std::string> taken_events;  // durable ids
     std::optional<Progress> progress;
   };
   struct ChunkCounter {
@@ -119,6 +149,8 @@ class Execution : public std::enable_shared_from_this<Execution> {
   void enter(PlanState state, bool adds_history = true);
   void fail_unreadable(const std::string& text);
   void recover_states();
+  void fail_lost_steps();
+  Finding find_out();
   void fail_suspended();
 
   // execution_steps.cc: one step.
@@ -127,15 +159,38 @@ class Execution : public std::enable_shared_from_this<Execution> {
   void execute_finalize(int step_id);
   void execute_finalize_phase(int first_step_id);
   const MiddlewareStack* finalize_phase_stack() const;
-  void drop(const Delivery& delivery);
   void check_storable(Outcome& outcome, const std::string& action_class) const;
   Outcome run_action(int step_id, const Event* event);
   void store_outcome(int step_id, StepState state, Outcome& outcome, Time began, Duration took);
   void run_step_ended(int step_id);
   void deliver(int step_id, Delivery delivery);
+  void deliver_waiting(std::vector<persistence::EventRecord> events);
   const ActionClass* class_of_step(int step_id) const;
   bool accepts_events(int step_id) const;
   Json output_for(const OutputReference& reference) const;
+
+  // execution_timers.cc: events for later.
+  void plan_event(int step_id, Event event, Duration after);
+  void arm(const persistence::EventRecord& event);
+  void timer_fired(int step_id, Delivery delivery);
+  bool has_stored_event(int step_id) const;
+  void forget_event(std::string id);
+
+  // execution_halting.cc: ends from outside.
+  void halt_now();
+  void close_steps(bool forgets_events);
+  void abandon(int step_id, StepState before, Outcome& outcome);
+  void tell_dropped();
+
+  // execution_sub_plans.cc: plans that belong to this one, and the one that this belongs to.
+  Result<std::vector<Planned>> plan_sub_plans(int step_id, Outcome& outcome, std::vector<PlanRequest> requests);
+  Result<std::vector<persistence::PlanStatus>> sub_plans(const Outcome& outcome) const;
+  std::vector<Event> take_events(int step_id, Outcome& outcome, std::string_view name);
+  void start_sub_plans(Outcome& outcome);
+  void deliver_to_plan(const Delivery& delivery);
+  void drop(int step_id, const Delivery& delivery);
+  std::vector<std::pair<int, Delivery>> put_cancels(bool force);
+  Status tell_parent();
 
   // execution_writes.cc: durability.
   void flush();
@@ -162,7 +217,10 @@ class Execution : public std::enable_shared_from_this<Execution> {
   Clock const& clock() const { return *surroundings_.options.clock; }
 
   Surroundings& surroundings_;
+  const std::shared_ptr<const Term> term_;
   const std::shared_ptr<Strand> strand_;
+  std::atomic<bool> is_halted_{false};   // nothing is run any more
+  std::atomic<bool> is_dropped_{false};  // observers were told that the plan is not in work here any more
 
   mutable std::mutex mutex_;  // plan_ is written on the strand under it, and read elsewhere under it
   PlanRecord plan_;
@@ -179,6 +237,10 @@ class Execution : public std::enable_shared_from_this<Execution> {
   std::vector<int> finalize_steps_;
   std::size_t next_finalize_ = 0;
   bool has_finalize_failed_ = false;
+  SeenEvents seen_events_;
+  std::set<int> steps_with_events_;   // for which events were stored when it was begun
+  std::set<std::string> launching_;   // sub-plans whose rows are not durable yet
+  bool owes_parent_ = false;          // has come to an end, which the parent may want to know
   std::set<int> rescued_;             // steps that a rescue strategy dealt with in this execution
 
   PendingWrites pending_;

@@ -62,7 +62,7 @@ class Execution::RunningContext final : public ContextBase<Running> {
   RunningContext(Execution& execution, int step_id, Outcome& outcome)
       : ContextBase(*execution.surroundings_.world, execution.plan_, execution.action_of(step_id), execution.secrets_,
                     outcome.input, outcome.output),
-        clock_(execution.clock()),
+        execution_(execution),
         step_id_(step_id),
         outcome_(outcome) {}
 
@@ -74,8 +74,9 @@ class Execution::RunningContext final : public ContextBase<Running> {
     outcome_.planned_events.emplace_back(std::move(event), after);
   }
   persistence::WriteBatch& transaction() override { return outcome_.rows; }
+  bool is_halted() const override { return execution_.is_halted(); }
   void output_chunk(std::string text, std::string kind) override {
-    outcome_.chunks.push_back({0, storable_text(std::move(kind)), storable_text(std::move(text)), clock_.now(), {}});
+    outcome_.chunks.push_back({0, storable_text(std::move(kind)), storable_text(std::move(text)), clock().now(), {}});
   }
   std::vector<persistence::OutputChunk> stored_output_chunks() override {
     auto chunks = world().store().load_chunks(plan_id(), action_id());
@@ -83,9 +84,19 @@ class Execution::RunningContext final : public ContextBase<Running> {
     return std::move(*chunks);
   }
   int step_id() const override { return step_id_; }
+  Result<std::vector<Planned>> plan_sub_plans(std::vector<PlanRequest> requests) override {
+    return execution_.plan_sub_plans(step_id_, outcome_, std::move(requests));
+  }
+  Result<std::vector<persistence::PlanStatus>> sub_plans() override { return execution_.sub_plans(outcome_); }
+  void cancel_plan(const std::string& plan_id, bool force) override {
+    const std::string_view name = force ? kAbort : kCancel;
+    // The same request again is the same row.
+    outcome_.sent_events.push_back({plan_id + (force ? "/abort" : "/cancel"), plan_id, 0, std::string(name), "null", clock().now(), {}});
+  }
+  std::vector<Event> take_events(std::string_view name) override { return execution_.take_events(step_id_, outcome_, name); }
 
  private:
-  const Clock& clock_;
+  Execution& execution_;
   const int step_id_;
   Outcome& outcome_;
 };
@@ -183,6 +194,7 @@ void Execution::execute_run(WorkItem item) {
   const Time began = clock().now();
   const Instant start = clock().instant();
   Outcome outcome = run_action(id, item.delivery ? &item.delivery->event : nullptr);
+  if (is_halted_) return abandon(id, before, outcome);
   take_output();  // what the action itself has said, before it may end the plan
   if (!outcome.chunks.empty()) {
     auto& list = pending_.chunks[step(id).action_id];
@@ -198,22 +210,11 @@ void Execution::execute_run(WorkItem item) {
   } else if (outcome.is_suspended) {
     state = StepState::kSuspended;
   }
-  const bool has_failed = outcome.error.has_value();
   store_outcome(id, state, outcome, began, took);
-  if (!has_failed) pending_.rows.add(std::move(outcome.rows));
-  if (item.delivery && !item.delivery->durable_id.empty()) {
-    pending_.rows.add(persistence::WriteBatch::DeleteEvent{item.delivery->durable_id});
-  }
-  for (auto& [event, after] : outcome.planned_events) {
-    if (after <= Duration::zero()) {
-      deliver(id, {std::move(event), {}});
-      continue;
-    }
-    surroundings_.options.scheduler->post_at(clock().instant() + after,
-                                             [weak = weak_from_this(), id, planned = std::move(event)]() mutable {
-                                               if (const auto self = weak.lock()) self->send(id, std::move(planned));
-                                             });
-  }
+  if (!outcome.error) pending_.rows.add(std::move(outcome.rows));
+  start_sub_plans(outcome);
+  if (item.delivery && !item.delivery->durable_id.empty()) forget_event(std::move(item.delivery->durable_id));
+  for (auto& [event, after] : outcome.planned_events) plan_event(id, std::move(event), after);
   run_step_ended(id);
 }
 
@@ -229,9 +230,10 @@ void Execution::run_step_ended(int step_id) {
     runnable_.push_back({step_id, std::move(next)});
     return;
   }
-  for (const Delivery& dropped : open.waiting) {
-    log::debug({.task_id = plan_.id}, "step {} ended before event {}", step_id, dropped.event.name);
-    drop(dropped);
+  for (const Delivery& dropped : open.waiting) drop(step_id, dropped);
+  for (auto& [event_id, timer] : open.timers) {
+    surroundings_.options.scheduler->cancel(timer);
+    forget_event(std::move(event_id));
   }
   open_steps_.erase(step_id);
   hand_out(cursor_->step_ended(step_id, step(step_id).state != StepState::kError));
@@ -242,6 +244,7 @@ void Execution::execute_finalize(int step_id) {
   const Time began = clock().now();
   const Instant start = clock().instant();
   Outcome outcome = run_action(step_id, nullptr);
+  if (is_halted_) return abandon(step_id, StepState::kPending, outcome);
   const Duration took = clock().instant() - start;
   has_finalize_failed_ = outcome.error.has_value();
   store_outcome(step_id, outcome.error ? StepState::kError : StepState::kSuccess, outcome, began, took);
@@ -259,7 +262,7 @@ void Execution::execute_finalize_phase(int first_step_id) {
   const WholePlan whole{*surroundings_.world, plan_};
   const auto failed = error_of([&] {
     finalize_phase_stack()->finalize_phase(whole, [&] {
-      while (next_finalize_ < finalize_steps_.size() && !has_finalize_failed_) {
+      while (next_finalize_ < finalize_steps_.size() && !has_finalize_failed_ && !is_halted_) {
         const int id = finalize_steps_[next_finalize_++];
         if (step(id).state != StepState::kSkipped) execute_finalize(id);
       }
@@ -288,7 +291,7 @@ void Execution::store_outcome(int step_id, StepState state, Outcome& outcome, Ti
     record.execution_time += to_seconds(took);
     record.real_time = std::chrono::duration<double>(*record.ended_at - *record.started_at).count();
     if (outcome.error) {
-      record.error = std::move(outcome.error);
+      record.error = outcome.error;
     } else if (state != StepState::kSkipped) {
       record.error.reset();  // of an earlier try
     }
@@ -317,12 +320,6 @@ void Execution::store_outcome(int step_id, StepState state, Outcome& outcome, Ti
   if (has_action_changed) pending_.actions.push_back(step(step_id).action_id);
 }
 
-// A dead letter.
-void Execution::drop(const Delivery& delivery) {
-  ++surroundings_.dead_letters;
-  if (!delivery.durable_id.empty()) pending_.rows.add(persistence::WriteBatch::DeleteEvent{delivery.durable_id});
-}
-
 bool Execution::accepts_events(int step_id) const {
   if (has_ended_ || !is_step(step_id) || step(step_id).phase != StepPhase::kRun) return false;
   const ActionClass* action_class = class_of_step(step_id);
@@ -332,10 +329,8 @@ bool Execution::accepts_events(int step_id) const {
 }
 
 void Execution::deliver(int step_id, Delivery delivery) {
-  if (!accepts_events(step_id)) {
-    log::debug({.task_id = plan_.id}, "step {} takes no event {} now", step_id, delivery.event.name);
-    return drop(delivery);
-  }
+  if (step_id == 0) return deliver_to_plan(delivery);
+  if (!accepts_events(step_id)) return drop(step_id, delivery);
   OpenStep& open = open_steps_[step_id];
   if (open.is_busy) {
     open.waiting.push_back(std::move(delivery));
@@ -362,39 +357,13 @@ void Execution::send_durable(int step_id, Event event, std::function<void(Status
       return done(Error(Code::kConflict, "step is not suspended, it cannot process events"));
     }
     persistence::EventRecord row{self->surroundings_.options.ids->uuid(), self->plan_.id, step_id, event.name,
-                                 json::dump(event.data), self->clock().now()};
+                                 json::dump(event.data), self->clock().now(), {}};
     Delivery delivery{std::move(event), row.id};
+    self->seen_events_.add(row.id);
     self->pending_.rows.add(persistence::WriteBatch::PutEvent{std::move(row)});
     self->pending_.waiters.push_back(std::move(done));
     self->flush();
     self->deliver(step_id, std::move(delivery));
-    self->pump();
-  });
-}
-
-void Execution::cancel(bool force, std::function<void(Result<int>)> done) {
-  strand_->post([self = shared_from_this(), force, done = std::move(done)]() mutable {
-    std::vector<int> targets;
-    for (const auto& [id, open] : self->open_steps_) {
-      const StepState state = self->step(id).state;
-      const ActionClass* action_class = self->class_of_step(id);
-      if (!action_class || !action_class->is_cancellable || !self->accepts_events(id)) continue;
-      if (state == StepState::kRunning || state == StepState::kSuspended) targets.push_back(id);
-    }
-    if (targets.empty()) return done(0);
-    std::sort(targets.begin(), targets.end());
-    std::vector<Delivery> deliveries;
-    for (const int id : targets) {
-      Delivery delivery{{std::string(force ? kAbort : kCancel), Json()}, self->surroundings_.options.ids->uuid()};
-      self->pending_.rows.add(persistence::WriteBatch::PutEvent{
-          {delivery.durable_id, self->plan_.id, id, delivery.event.name, "null", self->clock().now()}});
-      deliveries.push_back(std::move(delivery));
-    }
-    self->pending_.waiters.push_back([done = std::move(done), count = static_cast<int>(targets.size())](Status status) {
-      done(status.ok() ? Result<int>(count) : Result<int>(status.error()));
-    });
-    self->flush();
-    for (std::size_t i = 0; i < targets.size(); ++i) self->deliver(targets[i], std::move(deliveries[i]));
     self->pump();
   });
 }

@@ -32,21 +32,22 @@ void Execution::flush() {
     return;
   }
   if (const Status numbered = number_output(); !numbered.ok()) return retry_later(numbered.error());
+  if (const Status told = tell_parent(); !told.ok()) return retry_later(told.error());
   in_flight_ = std::exchange(pending_, {});
   const auto durability =
       in_flight_->has_only_chunks() ? persistence::Durability::kRelaxed : persistence::Durability::kFull;
-  surroundings_.activity->write_began();
-  surroundings_.options.store->submit(
-      in_flight_->to_batch(plan_), durability,
-      [self = shared_from_this(), activity = surroundings_.activity](Status status) {
-        self->strand_->post([self, status = std::move(status)] { self->written(status); });
-        activity->write_ended();
-      });
+  surroundings_.membership->submit(*term_, in_flight_->to_batch(plan_), durability, [self = shared_from_this()](Status status) {
+    self->strand_->post([self, status = std::move(status)] { self->written(status); });
+  });
 }
 
 void Execution::written(Status status) {
   PendingWrites written = std::move(*in_flight_);
   in_flight_.reset();
+  if (is_given_up_) {
+    for (auto& done : written.waiters) done(status);
+    return;
+  }
   if (!status.ok()) {
     written.append(std::exchange(pending_, {}));
     pending_ = std::move(written);
@@ -68,7 +69,7 @@ void Execution::written(Status status) {
   }
   if (has_ended_ && pending_.is_empty()) {
     flush();  // answers those who wait for nothing more
-    return surroundings_.on_end(plan_, std::exchange(secrets_, Json()));
+    return surroundings_.on_end(*this, plan_, std::exchange(secrets_, Json()));
   }
   pump();
 }
@@ -93,17 +94,16 @@ void Execution::retry_later(const Error& error) {
 
 // What is stored is the truth from now on: the next world takes the plan up from there.
 void Execution::give_up(const Error& error) {
+  if (is_given_up_) return;
   if (error.code() != Code::kClosed) {
     log::error({.task_id = plan_.id}, "the store refuses the plan's state, it is left as stored: {}", error.message());
   }
   is_given_up_ = true;
   change([this](PlanRecord&) { has_ended_ = true; });
-  runnable_.clear();
-  queued_.clear();
-  slots_.clear();
-  open_steps_.clear();
+  close_steps(false);
   for (auto& done : std::exchange(pending_.waiters, {})) done(error);
-  surroundings_.on_end(plan_, std::exchange(secrets_, Json()));
+  tell_dropped();
+  surroundings_.on_end(*this, plan_, std::exchange(secrets_, Json()));
 }
 
 void Execution::when_written(std::function<void(Status)> done) {

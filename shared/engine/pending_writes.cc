@@ -4,6 +4,8 @@
 #include <iterator>
 #include <utility>
 
+#include "shared/engine/plan_changes.h"
+
 namespace dynflow::engine {
 
 using persistence::WriteBatch;
@@ -33,11 +35,7 @@ WriteBatch PendingWrites::to_batch(const persistence::PlanRecord& plan) {
     const auto& action = plan.actions[static_cast<std::size_t>(id - 1)];
     batch.add(WriteBatch::UpdateAction{plan.id, id, action.input, action.output});
   }
-  if (has_plan) {
-    batch.add(WriteBatch::UpdatePlan{plan.id,
-                                     {plan.state, plan.result, plan.started_at, plan.ended_at, plan.execution_time,
-                                      plan.real_time, plan.history}});
-  }
+  if (has_plan) batch.add(WriteBatch::UpdatePlan{plan.id, progress_of_plan(plan)});
   if (!rows.empty()) batch.add(WriteBatch(rows));
   return batch;
 }

@@ -44,6 +44,7 @@ Status ActionRegistry::add(ActionClass action_class) {
     action_class.is_singleton |= parent->is_singleton;
     if (!action_class.subscribes_to) action_class.subscribes_to = parent->subscribes_to;
   }
+  has_listeners_ |= action_class.listens_to_sub_plans;
   has_singletons_ |= action_class.is_singleton;
   const auto shared = std::make_shared<const ActionClass>(std::move(action_class));
   if (const auto stack = MiddlewareStack::resolve({}, lineage(*shared)); !stack.ok()) return stack.error();

@@ -21,6 +21,8 @@ class ActionRegistry {
   Status add(ActionClass action_class);
   // By name or alias; null when unknown. The pointer stays valid as long as the registry.
   const ActionClass* find(std::string_view name) const;
+  // True when the end of a sub-plan may matter to anybody.
+  bool has_listeners() const { return has_listeners_; }
 
   // In the order of add().
   const std::vector<std::shared_ptr<const ActionClass>>& classes() const { return classes_; }
@@ -44,6 +46,7 @@ class ActionRegistry {
   std::map<std::string, std::vector<const ActionClass*>, std::less<>> subscribers_;  // by the name that they gave
   std::map<const ActionClass*, std::vector<const ActionClass*>> subscribers_of_;     // of the classes with some
   std::map<const ActionClass*, std::vector<Hook>> hooks_;                            // of the classes with some
+  bool has_listeners_ = false;
 };
 
 }  // namespace dynflow::engine

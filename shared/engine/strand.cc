@@ -64,6 +64,11 @@ void Activity::write_ended() {
   changed_.notify_all();
 }
 
+int Activity::writes() const {
+  const std::lock_guard lock(mutex_);
+  return writing_;
+}
+
 bool Activity::wait_until_quiet(Scheduler& scheduler, Deadline deadline) {
   std::unique_lock lock(mutex_);
   return wait_until(scheduler, lock, changed_, deadline,

@@ -9,7 +9,7 @@
 #include <unordered_map>
 
 #include "shared/base/deadline.h"
-#include "shared/engine/world.h"
+#include "shared/engine/scheduler.h"
 
 namespace dynflow::engine {
 
@@ -34,6 +34,8 @@ class Activity {
   // A batch was given to the store, or completed.
   void write_began();
   void write_ended();
+  // Batches on their way.
+  int writes() const;
 
   // Nothing runs, waits to run, or is being written. False: the deadline passed first.
   bool wait_until_quiet(Scheduler& scheduler, Deadline deadline);
@@ -41,7 +43,7 @@ class Activity {
   void close(Scheduler& scheduler);
 
  private:
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
   std::condition_variable changed_;
   int running_ = 0;
   std::unordered_map<const Strand*, std::weak_ptr<Strand>> awake_;

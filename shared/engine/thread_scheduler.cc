@@ -3,11 +3,12 @@
 #include <map>
 #include <mutex>
 #include <string>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
 #include "shared/base/thread.h"
-#include "shared/engine/world.h"
+#include "shared/engine/scheduler.h"
 
 namespace dynflow::engine {
 
@@ -32,14 +33,29 @@ class ThreadScheduler final : public Scheduler {
     has_tasks_.notify_one();
   }
 
-  void post_at(Instant when, std::function<void()> task) override {
+  TimerId post_at(Instant when, std::function<void()> task) override {
+    TimerId id = 0;
     bool is_first = false;
     {
       const std::lock_guard lock(mutex_);
-      if (is_stopped_) return;
-      is_first = timers_.emplace(when, std::move(task)) == timers_.begin();
+      if (is_stopped_) return 0;
+      id = ++last_timer_;
+      const auto timer = timers_.emplace(when, Timer{id, std::move(task)});
+      timer_of_id_.emplace(id, timer);
+      is_first = timer == timers_.begin();
     }
     if (is_first) timers_changed_.notify_one();
+    return id;
+  }
+
+  void cancel(TimerId id) override {
+    std::function<void()> dropped;  // destroyed without the lock: what it holds may post when it goes
+    const std::lock_guard lock(mutex_);
+    const auto found = timer_of_id_.find(id);
+    if (found == timer_of_id_.end()) return;
+    dropped = std::move(found->second->second.task);
+    timers_.erase(found->second);
+    timer_of_id_.erase(found);
   }
 
   void stop() override {
@@ -52,13 +68,20 @@ class ThreadScheduler final : public Scheduler {
     for (NamedThread& thread : threads_) thread.join();
     // Outside the lock: what a task holds may post when it goes.
     std::deque<std::function<void()>> tasks;
-    std::multimap<Instant, std::function<void()>> timers;
+    Timers timers;
     const std::lock_guard lock(mutex_);
     tasks.swap(tasks_);
     timers.swap(timers_);
+    timer_of_id_.clear();
   }
 
  private:
+  struct Timer {
+    TimerId id = 0;
+    std::function<void()> task;
+  };
+  using Timers = std::multimap<Instant, Timer>;
+
   void work() {
     std::unique_lock lock(mutex_);
     for (;;) {
@@ -85,7 +108,8 @@ class ThreadScheduler final : public Scheduler {
         timers_changed_.wait_for(lock, left);
         continue;
       }
-      tasks_.push_back(std::move(timers_.begin()->second));
+      tasks_.push_back(std::move(timers_.begin()->second.task));
+      timer_of_id_.erase(timers_.begin()->second.id);
       timers_.erase(timers_.begin());
       has_tasks_.notify_one();
     }
@@ -96,7 +120,9 @@ class ThreadScheduler final : public Scheduler {
   std::condition_variable has_tasks_;
   std::condition_variable timers_changed_;
   std::deque<std::function<void()>> tasks_;
-  std::multimap<Instant, std::function<void()>> timers_;
+  Timers timers_;
+  std::unordered_map<TimerId, Timers::iterator> timer_of_id_;
+  TimerId last_timer_ = 0;
   bool is_stopped_ = false;
   std::vector<NamedThread> threads_;  // last: they use everything above
 };

@@ -8,6 +8,7 @@
 #include <map>
 #include <unordered_map>
 #include <utility>
+#include <vector>
 
 #include "shared/base/thread.h"
 #include "shared/json/json.h"
@@ -36,6 +37,7 @@ class Dispatcher::Impl {
   void submit(RunnerRequest request) {
     waiting_count_.fetch_add(1, std::memory_order_relaxed);
     loop_.post([this, r = std::make_shared<RunnerRequest>(std::move(request))] {
+      runners_of_plan_.emplace(r->plan_id, r->runner_id);
       queue_.push(std::move(*r));
       start_waiting();
     });
@@ -45,11 +47,28 @@ class Dispatcher::Impl {
     loop_.post([this, runner_id] {
       if (auto waiting = queue_.take(runner_id)) {
         waiting_count_.fetch_sub(1, std::memory_order_relaxed);
+        forget_runner(*waiting);
         Job job(world_, loop_, std::move(*waiting), options_.max_output_bytes, [](Job&) {});
         job.refuse("The job was cancelled before it was started");
         return;
       }
       with_runner(runner_id, [](Runner& runner) { runner.kill(); });
+    });
+  }
+
+  void drop_plan(const std::string& plan_id) {
+    loop_.post([this, plan_id] {
+      std::vector<std::string> runner_ids;
+      const auto [begin, end] = runners_of_plan_.equal_range(plan_id);
+      for (auto runner = begin; runner != end; ++runner) runner_ids.push_back(runner->second);
+      for (const std::string& id : runner_ids) {
+        if (const auto waiting = queue_.take(id)) {
+          waiting_count_.fetch_sub(1, std::memory_order_relaxed);
+          forget_runner(*waiting);
+        } else if (const auto found = jobs_.find(id); found != jobs_.end()) {
+          found->second->drop();
+        }
+      }
     });
   }
 
@@ -95,11 +114,21 @@ class Dispatcher::Impl {
       const auto found = jobs_.find(id);
       if (found == jobs_.end()) return;
       const auto group = running_of_group_.find(found->second->request().group);
+      forget_runner(found->second->request());
       if (group != running_of_group_.end() && --group->second == 0) running_of_group_.erase(group);
       jobs_.erase(found);
       running_count_.fetch_sub(1, std::memory_order_relaxed);
       start_waiting();
     });
+  }
+
+  void forget_runner(const RunnerRequest& request) {
+    const auto [begin, end] = runners_of_plan_.equal_range(request.plan_id);
+    for (auto runner = begin; runner != end; ++runner) {
+      if (runner->second != request.runner_id) continue;
+      runners_of_plan_.erase(runner);
+      return;
+    }
   }
 
   template <class F>
@@ -120,6 +149,7 @@ class Dispatcher::Impl {
   net::EventLoop loop_;
   TurnQueue queue_;
   std::unordered_map<std::string, std::unique_ptr<Job>> jobs_;
+  std::unordered_multimap<std::string, std::string> runners_of_plan_;  // waiting and running ones
   std::unordered_map<std::string, std::size_t> running_of_group_;
   std::atomic<std::size_t> running_count_{0};
   std::atomic<std::size_t> waiting_count_{0};
@@ -133,11 +163,23 @@ void Dispatcher::start() { impl_->start(); }
 void Dispatcher::stop() { impl_->stop(); }
 void Dispatcher::submit(RunnerRequest request) { impl_->submit(std::move(request)); }
 void Dispatcher::kill(const std::string& runner_id) { impl_->kill(runner_id); }
+void Dispatcher::drop_plan(const std::string& plan_id) { impl_->drop_plan(plan_id); }
 void Dispatcher::external_event(const std::string& runner_id, Json data) {
   impl_->external_event(runner_id, std::move(data));
 }
 void Dispatcher::refresh(const std::string& runner_id) { impl_->refresh(runner_id); }
 std::size_t Dispatcher::running() const { return impl_->running(); }
 std::size_t Dispatcher::waiting() const { return impl_->waiting(); }
+
+
+void DropObserver::set_dispatcher(Dispatcher* dispatcher) {
+  const std::lock_guard lock(mutex_);
+  dispatcher_ = dispatcher;
+}
+
+void DropObserver::plan_dropped(const std::string& plan_id) {
+  const std::lock_guard lock(mutex_);  // drop_plan() only leaves a message
+  if (dispatcher_) dispatcher_->drop_plan(plan_id);
+}
 
 }  // namespace dynflow::runner

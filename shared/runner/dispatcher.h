@@ -11,6 +11,7 @@
 #include <cstddef>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <string>
 
 #include "shared/engine/world.h"
@@ -44,6 +45,8 @@ class Dispatcher {
   void submit(RunnerRequest request);
   // A waiting runner is taken out and finished with a text; a running one gets kill(). Unknown ids are ignored.
   void kill(const std::string& runner_id);
+  // A plan was halted, or another world may work on it: its runners are ended, and the world hears nothing more from them.
+  void drop_plan(const std::string& plan_id);
   void external_event(const std::string& runner_id, Json data);
   void refresh(const std::string& runner_id);
 
@@ -53,6 +56,19 @@ class Dispatcher {
  private:
   class Impl;
   std::unique_ptr<Impl> impl_;
+};
+
+// Tells the dispatcher which plans the world has dropped. Made before the world, whose observer it is.
+class DropObserver final : public engine::PlanObserver {
+ public:
+  // Null: nobody is told. Before the world starts, and again before the dispatcher is destroyed.
+  void set_dispatcher(Dispatcher* dispatcher);
+  void plan_changed(const persistence::PlanRecord&, persistence::WriteBatch&) override {}
+  void plan_dropped(const std::string& plan_id) override;
+
+ private:
+  std::mutex mutex_;
+  Dispatcher* dispatcher_ = nullptr;
 };
 
 }  // namespace dynflow::runner

@@ -76,7 +76,7 @@ void Job::with_runner(const std::function<void(Runner&)>& use) {
 }
 
 void Job::publish(std::string_view output_type, std::string_view bytes) {
-  if (is_finished_ || bytes.empty()) return;
+  if (is_finished_ || is_dropped_ || bytes.empty()) return;
   append(output_type, decoders_[std::string(output_type)].feed(bytes));
   if (pending_bytes_ > kMaxPending) {
     flush(false);
@@ -145,8 +145,18 @@ void Job::flush(bool is_last) {
   schedule_flush();
 }
 
+void Job::drop() {
+  is_dropped_ = true;
+  pending_.clear();
+  with_runner([](Runner& runner) { runner.kill(); });
+}
+
 void Job::finish(ExitStatus status) {
   if (is_finished_) return;
+  if (is_dropped_) {
+    is_finished_ = true;
+    return on_end_(*this);
+  }
   for (auto& [output_type, decoder] : decoders_) append(output_type, decoder.finish());
   flush(true);
   is_finished_ = true;

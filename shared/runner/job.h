@@ -34,6 +34,8 @@ class Job final : public Publisher {
   void refuse(std::string_view text);
   // Calls `use` with the runner while there is one; what it throws ends the job.
   void with_runner(const std::function<void(Runner&)>& use);
+  // The plan is nobody's here any more: ends the work outside, and says nothing to the world from now on.
+  void drop();
   const RunnerRequest& request() const { return request_; }
   bool is_finished() const { return is_finished_; }
 
@@ -57,6 +59,7 @@ class Job final : public Publisher {
   std::size_t pending_bytes_ = 0;
   std::size_t published_bytes_ = 0;
   bool is_capped_ = false;  // the cap was reached and said so
+  bool is_dropped_ = false;
   bool is_finished_ = false;
   std::optional<Instant> last_flush_;
   net::EventLoop::TimerId flush_timer_ = 0;    // 0 = not set

@@ -127,7 +127,13 @@ TEST_CASE("settings of plugins come from all folders, later ones win by key") {
 TEST_CASE("the cleaner removes what ended long ago, and nothing else") {
   test::LiveWorld live;
   live.add("Test::Noop", [](engine::Running&, const engine::Event*) {});
-  auto planned = live.world().trigger({engine::PlanRequest{"old", "Test::Noop", Json::object(), {}, {}, 0, {}, {}}});
+  engine::PlanRequest request;
+  request.plan_id = "old";
+  request.action_class = "Test::Noop";
+  request.args = Json::object();
+  std::vector<engine::PlanRequest> requests;
+  requests.push_back(std::move(request));
+  auto planned = live.world().trigger(std::move(requests));
   REQUIRE(planned.ok());
   live.settled("old");
   VirtualClock clock(system_clock().now());

@@ -396,7 +396,7 @@ TEST_CASE("a failed plan phase fails the plan and everything above it", "[planni
   CHECK(step_of(dangling, 1).error->message == "Some dependencies were not resolved: 2 requires 0");
 }
 
-TEST_CASE("a plan without steps to run stops at once", "[execution][P14]") {
+TEST_CASE("a plan without steps to run stops at once", "[execution][P14][E17]") {
   Engine engine;
   engine.add({.name = "Nothing", .plan = [](Planning& p, Json args) { p.plan_self(args); }});
   const PlanRecord plan = engine.run("Nothing", Json{{"a", 1}});

@@ -9,11 +9,12 @@
 #include <vector>
 
 #include "shared/engine/presentation.h"
+#include "shared/engine/serializer.h"
 #include "shared/engine/status_document.h"
 #include "shared/engine/world.h"
 #include "shared/json/json.h"
 #include "tests/support/engine/scripted_store.h"
-#include "tests/support/engine/seeded_scheduler.h"
+#include "shared/engine/testing/seeded_scheduler.h"
 
 namespace dynflow::engine {
 
@@ -38,6 +39,8 @@ struct Script {
   bool takes_events = false;
   bool is_cancellable = false;
   bool is_pure = false;
+  bool rearms_timers = false;
+  const Serializer* serializer = nullptr;
 };
 
 class ScriptedAction final : public Action {
@@ -51,6 +54,9 @@ class ScriptedAction final : public Action {
   RescueStrategy rescue_strategy() const override { return script_->strategy; }
   RescueStrategy rescue_strategy_for_planned(RescueStrategy wanted) const override {
     return script_->for_planned ? script_->for_planned(wanted) : wanted;
+  }
+  const Serializer& serializer() const override {
+    return script_->serializer ? *script_->serializer : Action::serializer();
   }
   void present(Presenting& presenting) const override {
     if (script_->present) script_->present(presenting);
@@ -75,6 +81,7 @@ inline ActionClass to_class(Script script) {
   result.takes_events = script.takes_events;
   result.is_cancellable = script.is_cancellable;
   result.is_pure = script.is_pure;
+  result.rearms_timers = script.rearms_timers;
   auto shared = std::make_shared<const Script>(std::move(script));
   result.make = [shared] { return std::make_unique<ScriptedAction>(shared); };
   return result;
@@ -101,6 +108,8 @@ class Engine {
     options.observers = observers;
     options.auto_rescue = auto_rescue;
     options.max_active_plans = max_active_plans;
+    options.max_resident_plans = max_resident_plans;
+    options.share_above = share_above;
     world = std::make_unique<World>(options);
     REQUIRE(world->start().ok());
     return *world;
@@ -140,6 +149,8 @@ class Engine {
   std::vector<PlanObserver*> observers;
   bool auto_rescue = true;
   std::size_t max_active_plans = 1'000'000;
+  std::size_t max_resident_plans = 1'000'000;
+  std::size_t share_above = 1'000'000;
   WorldOptions options;  // what is not one of the members above
   std::unique_ptr<World> world;
 };

@@ -24,7 +24,7 @@ Json normalised(const Json& value, const std::string& key = {}) {
     for (const auto& [name, part] : value.items()) {
       if (value.is_object()) {
         copy[name] = normalised(part, name);
-      } else {
+      } else if (!part.is_object() || json::get_string(part, "name") != "cancel requested") {  // an entry of ours
         copy.push_back(normalised(part, key));
       }
     }

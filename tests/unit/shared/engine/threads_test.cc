@@ -2,8 +2,10 @@
 
 #include <atomic>
 #include <chrono>
+#include <condition_variable>
 #include <cstdio>
 #include <ctime>
+#include <mutex>
 #include <thread>
 
 #include "shared/persistence/sqlite/sqlite_store.h"
@@ -188,6 +190,23 @@ TEST_CASE("no-op plans in a second", "[.bench]") {
     }
   }
   for (const char* suffix : {"", "-wal", "-shm", ".lock"}) std::remove((file + suffix).c_str());
+}
+
+TEST_CASE("a timer fires though nothing else is going on", "[threads]") {
+  const auto scheduler = make_thread_scheduler(1);
+  std::mutex mutex;
+  std::condition_variable changed;
+  int fired = 0;
+  for (int expected = 1; expected <= 3; ++expected) {
+    scheduler->post_at(system_clock().instant() + std::chrono::milliseconds(1), [&] {
+      const std::lock_guard lock(mutex);
+      ++fired;
+      changed.notify_all();
+    });
+    std::unique_lock lock(mutex);
+    REQUIRE(changed.wait_for(lock, std::chrono::seconds(30), [&] { return fired == expected; }));
+  }
+  scheduler->stop();
 }
 
 }  // namespace

@@ -82,9 +82,10 @@ class Site {
     world.store = store_.get();
     world.registry = &registry_;
     world.scheduler = scheduler_.get();
-    world.observers = {&ends_};
+    world.observers = {&ends_, &drops_};
     world_ = std::make_unique<engine::World>(std::move(world));
     dispatcher_ = std::make_unique<runner::Dispatcher>(*world_, options);
+    drops_.set_dispatcher(dispatcher_.get());
     engine::ActionClass shell;
     shell.name = "Shell";
     shell.has_run = shell.has_finalize = shell.takes_events = shell.is_cancellable = true;
@@ -95,6 +96,7 @@ class Site {
   }
   ~Site() {
     dispatcher_->stop();
+    drops_.set_dispatcher(nullptr);
     world_->stop(Deadline::after(5s));
     scheduler_->stop();
     store_->stop();
@@ -140,6 +142,7 @@ class Site {
  private:
   engine::ActionRegistry registry_;
   EndWatcher ends_;
+  runner::DropObserver drops_;
   std::unique_ptr<persistence::Store> store_;
   std::unique_ptr<engine::Scheduler> scheduler_;
   std::unique_ptr<engine::World> world_;
@@ -245,6 +248,25 @@ TEST_CASE("a waiting runner that is cancelled never starts") {
   CHECK(text_of(output, "stdout").empty());
   REQUIRE(site.world().cancel(gate).ok());
   site.output_of(gate);
+}
+
+TEST_CASE("runners of a halted plan are ended, waiting and running ones, and say nothing more") {
+  Site site({.max_running = 1});
+  const std::string running = site.launch({{"script", "echo begun; exec sleep 1000"}});
+  site.wait_for_runners(1, 0);
+  const std::string waiting = site.launch({{"script", "echo never"}});
+  site.wait_for_runners(1, 1);
+  REQUIRE(site.world().halt(waiting).ok());
+  site.wait_for_runners(1, 0);
+  REQUIRE(site.world().halt(running).ok());
+  site.wait_for_runners(0, 0);
+  for (const std::string& id : {running, waiting}) {
+    const auto plan = site.world().find_plan(id);
+    REQUIRE(plan.ok());
+    CHECK(plan->state == persistence::PlanState::kStopped);
+    CHECK(plan->steps[1].state == persistence::StepState::kSuspended);
+    CHECK_FALSE(site.output_of(id).contains("exit_status"));
+  }
 }
 
 TEST_CASE("output past the cap is left out with a visible mark") {

@@ -4,14 +4,16 @@
 // Threads: post() may be called from any thread, e.g. a store's; everything else from the test's.
 #pragma once
 
+#include <algorithm>
 #include <functional>
 #include <map>
 #include <mutex>
+#include <optional>
 #include <random>
 #include <utility>
 #include <vector>
 
-#include "shared/engine/world.h"
+#include "shared/engine/scheduler.h"
 
 namespace dynflow::engine {
 
@@ -23,13 +25,25 @@ class SeededScheduler final : public Scheduler {
     const std::lock_guard lock(mutex_);
     if (!is_stopped_) tasks_.push_back(std::move(task));
   }
-  void post_at(Instant when, std::function<void()> task) override {
+  TimerId post_at(Instant when, std::function<void()> task) override {
     const std::lock_guard lock(mutex_);
-    if (!is_stopped_) timers_.emplace(when, std::move(task));
+    if (is_stopped_) return 0;
+    timers_.emplace(when, Timer{++last_timer_, std::move(task)});
+    return last_timer_;
+  }
+  void cancel(TimerId id) override {
+    std::function<void()> dropped;  // destroyed without the lock
+    const std::lock_guard lock(mutex_);
+    for (auto timer = timers_.begin(); timer != timers_.end(); ++timer) {
+      if (timer->second.id != id) continue;
+      dropped = std::move(timer->second.task);
+      timers_.erase(timer);
+      return;
+    }
   }
   void stop() override {
     std::vector<std::function<void()>> tasks;
-    std::multimap<Instant, std::function<void()>> timers;
+    std::multimap<Instant, Timer> timers;
     const std::lock_guard lock(mutex_);
     is_stopped_ = true;
     tasks.swap(tasks_);
@@ -46,7 +60,7 @@ class SeededScheduler final : public Scheduler {
     {
       const std::lock_guard lock(mutex_);
       while (!timers_.empty() && timers_.begin()->first <= clock_.instant()) {
-        tasks_.push_back(std::move(timers_.begin()->second));
+        tasks_.push_back(std::move(timers_.begin()->second.task));
         timers_.erase(timers_.begin());
       }
       if (tasks_.empty()) return false;
@@ -71,12 +85,22 @@ class SeededScheduler final : public Scheduler {
     clock_.advance(by);
     run_ready();
   }
+  // When the first timer is due.
+  std::optional<Instant> next_timer() const {
+    const std::lock_guard lock(mutex_);
+    return timers_.empty() ? std::nullopt : std::optional<Instant>(timers_.begin()->first);
+  }
   std::size_t timers() const {
     const std::lock_guard lock(mutex_);
     return timers_.size();
   }
 
  private:
+  struct Timer {
+    TimerId id = 0;
+    std::function<void()> task;
+  };
+
   bool has_ready() const {
     const std::lock_guard lock(mutex_);
     return !tasks_.empty();
@@ -92,7 +116,8 @@ class SeededScheduler final : public Scheduler {
   std::mt19937_64 random_;
   VirtualClock& clock_;
   std::vector<std::function<void()>> tasks_;
-  std::multimap<Instant, std::function<void()>> timers_;
+  std::multimap<Instant, Timer> timers_;
+  TimerId last_timer_ = 0;
   bool is_stopped_ = false;
   bool lets_time_pass_ = false;
 };
