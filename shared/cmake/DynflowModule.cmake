@@ -1,3 +1,5 @@
+include(GNUInstallDirs)
+
 # dynflow_module(NAME DEPENDS other... SOURCES file... LIBRARIES target... PRIVATE_LIBRARIES target...)
 #
 # One target a module: a static library `dynflow_NAME` whose declared edges are the modules it may include
@@ -26,9 +28,11 @@ function(dynflow_shared_library target)
   add_library(${target} SHARED "${empty}")
   set_target_properties(${target} PROPERTIES OUTPUT_NAME "${ARG_OUTPUT}")
   if(ARG_SOVERSION)
-    set_target_properties(${target} PROPERTIES SOVERSION "${ARG_SOVERSION}" VERSION "${ARG_SOVERSION}")
+    set_target_properties(${target} PROPERTIES SOVERSION "${ARG_SOVERSION}"
+      VERSION "${ARG_SOVERSION}.${PROJECT_VERSION_MINOR}.${PROJECT_VERSION_PATCH}")
   endif()
-  target_include_directories(${target} INTERFACE "${CMAKE_SOURCE_DIR}")
+  target_include_directories(${target} INTERFACE "$<BUILD_INTERFACE:${CMAKE_SOURCE_DIR}>"
+    "$<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}/dynflow_core>")
   foreach(module IN LISTS ARG_MODULES)
     add_dependencies(${target} dynflow_${module})
     target_link_options(${target} PRIVATE
@@ -36,7 +40,11 @@ function(dynflow_shared_library target)
     set_property(TARGET ${target} APPEND PROPERTY LINK_DEPENDS "$<TARGET_FILE:dynflow_${module}>")
   endforeach()
   target_link_options(${target} PRIVATE LINKER:-z,defs LINKER:-z,now)
-  target_link_libraries(${target} PUBLIC ${ARG_LIBRARIES} PRIVATE ${ARG_PRIVATE_LIBRARIES})
+  target_link_libraries(${target} PUBLIC ${ARG_LIBRARIES})
+  # Who links the installed library need not have them.
+  foreach(library IN LISTS ARG_PRIVATE_LIBRARIES)
+    target_link_libraries(${target} PRIVATE "$<BUILD_INTERFACE:${library}>")
+  endforeach()
 endfunction()
 
 # dynflow_unit_test(NAME SOURCES file... LIBRARIES target...): one Catch2 binary a module, one ctest entry.

@@ -26,7 +26,7 @@ GROWTH = [
 
 
 def driver(what, count, database):
-    program = Path(binary("smart-proxy")).parents[1] / "tests/bench/engine_driver"
+    program = Path(binary("smart-proxy")).parents[1] / "tests/engine_driver"
     done = subprocess.run([str(program), what, str(count), str(database)], capture_output=True, text=True, check=False, timeout=1800)
     if done.returncode != 0:
         raise RuntimeError(f"engine_driver {what}: {done.stderr[-400:]}")
