@@ -88,7 +88,8 @@ class Pressure(unittest.TestCase):
             answer = self.launch(core, self.entries(500, "PeerOps::LocalScript", script="exec sleep 20"))
             self.assertEqual(answer.status, 200, answer.text)
             waiting += 500
-        self.assertEqual(core.http.get("/tasks/count?state=running").json()["count"], waiting)
+        # A launch is answered when it is stored; that its plans run is stored right after.
+        wait_until(lambda: core.http.get("/tasks/count?state=running").json()["count"] == waiting, "all plans to run", 60)
         # 11 KiB each were seen, all of the plan's image; what this holds against is growth with a script, a thread, a buffer.
         self.assertLess((core.memory_kib() - at_rest) / waiting, 20)
 
