@@ -58,7 +58,7 @@ class Pressure(unittest.TestCase):
         return plan, most
 
     def test_output_goes_to_the_disk_not_to_memory(self):
-        core = self.core()
+        core = self.core(max_output_bytes=0)
         _, most = self.write_output(core, MEGABYTES)
         on_disk = sum(file.stat().st_size for file in self.folder.glob("tasks.sqlite*"))
         self.assertGreater(on_disk, MEGABYTES * 1_000_000)
