@@ -3,8 +3,10 @@
 #include <fmt/format.h>
 
 #include <numeric>
+#include <system_error>
 
 #include "proxy/host/version.h"
+#include "shared/log/log.h"
 #include "shared/settings/remote_execution_ssh.h"
 
 namespace dynflow::proxy {
@@ -68,6 +70,13 @@ Result<DynflowOptions> dynflow_options(const Configuration& configuration, std::
   options.enabled = dynflow.enabled;
   options.external_core = external_core_of(dynflow.external_core);
   options.executable_folder = std::move(executable_folder);
+  options.hand_over = {dynflow.handover_automatic, dynflow.handover_give_up, dynflow.handover_follow_up};
+  std::error_code ignored;
+  if (std::filesystem::is_directory(global.state_directory, ignored)) {
+    options.mode_file = std::filesystem::path(global.state_directory) / "mode.json";
+  } else if (dynflow.enabled.is_on()) {
+    log::info({}, "The mode is not remembered across restarts: there is no folder {}", global.state_directory);
+  }
 
   auto core = parse_core_url(dynflow.core_url);
   if (!core) return core.error().in(dynflow.module.values.place("core_url") + ": :core_url:");

@@ -26,45 +26,78 @@ Status DynflowModule::start() {
     return {};
   }
   state_ = ModuleState::kStarting;
-  auto backend = make_backend();
-  if (backend) {
-    if (const Status started = (*backend)->start(); !started) backend = started.error();
-  }
-  if (!backend) {
-    state_ = ModuleState::kFailed;
-    return backend.error();
-  }
-  backend_ = *std::move(backend);
-  state_ = ModuleState::kRunning;
+  Status started = start_control();
+  state_ = started ? ModuleState::kRunning : ModuleState::kFailed;
+  return started;
+}
+
+Status DynflowModule::start_control() {
+  auto begin = decide_start();
+  if (!begin) return begin.error();
+  ModeControl::Options options;
+  options.make_own = [this] { return make_own(); };
+  options.make_other = [this] { return make_other(); };
+  options.file = options_.mode_file;
+  options.setting = to_string(options_.external_core);
+  options.policy = options_.hand_over;
+  auto control = std::make_unique<ModeControl>(std::move(options));
+  log::info({}, "Dynflow: {}: {}", to_string(begin->state), begin->reason);
+  if (Status started = control->start(begin->state, std::move(begin->saved), std::move(begin->reason)); !started) return started;
+  control_ = std::move(control);
+  tasks_ = std::make_unique<TaskRoutes>(*control_, authorization_);
+  mode_ = std::make_unique<ModeRoutes>(*control_, authorization_);
   return {};
 }
 
-Result<std::unique_ptr<Backend>> DynflowModule::make_backend() {
+Result<DynflowModule::Start> DynflowModule::decide_start() {
+  auto loaded = ModeFile(options_.mode_file).load();
+  if (!loaded) log::error({}, "What the mode was is not known: {}", loaded.error().message());
+  std::optional<SavedMode> saved = loaded ? *loaded : std::nullopt;
+  if (saved && saved->setting == to_string(options_.external_core)) {
+    const bool is_possible = row_of(saved->state).target == Side::kOther || library().ok();
+    std::string reason = saved->reason;
+    if (is_possible) return Start{saved->state, std::move(saved), std::move(reason)};
+  }
   // With `external_core: true` nothing is loaded, not even to look: the proxy stays as small as it can be.
-  Result<CoreLibrary> library = Error(Code::kUnavailable, "not looked for");
-  if (options_.external_core != ExternalCore::kTrue) library = CoreLibrary::load(options_.executable_folder);
+  const bool is_loadable = options_.external_core != ExternalCore::kTrue && library().ok();
+  const ModeRule& rule = decide_mode(options_.external_core, is_loadable);
+  if (rule.mode == Mode::kFailed) return Error(Code::kUnavailable, fmt::format("{}: {}", rule.reason, library().error().message()));
+  const Side target = rule.mode == Mode::kRelay ? Side::kOther : Side::kOwn;
+  if (!saved) return Start{settled(target), std::nullopt, std::string(rule.reason)};
+  const auto state = next_state(saved->state, target == Side::kOwn ? ModeEvent::kAskInProcess : ModeEvent::kAskExternal);
+  return Start{state.value_or(settled(target)), std::nullopt, fmt::format("{} (it was {} before the restart)", rule.reason, saved->setting)};
+}
 
-  const ModeRule& rule = decide_mode(options_.external_core, library.ok());
-  mode_ = rule.mode;
-  if (mode_ == Mode::kFailed) return Error(Code::kUnavailable, fmt::format("{}: {}", rule.reason, library.error().message()));
-  if (mode_ == Mode::kRelay) {
-    log::info({}, "Dynflow runs in the core service at {}: {}", options_.relay.core.origin(), rule.reason);
-    auto relay = Relay::create(options_.relay, authorization_);
-    if (!relay) return relay.error();
-    return std::unique_ptr<Backend>(*std::move(relay));
-  }
-  log::info({}, "Dynflow runs in this process with {}: {}", library->path().string(), rule.reason);
-  options_.core.plugin_directory = library->path().parent_path();
+const Result<CoreLibrary>& DynflowModule::library() {
+  if (!library_) library_ = CoreLibrary::load(options_.executable_folder);
+  return *library_;
+}
+
+Result<std::shared_ptr<Backend>> DynflowModule::make_own() {
+  if (!library().ok()) return library().error();
+  log::info({}, "Dynflow runs in this process with {}", library()->path().string());
+  core::CoreOptions core_options = options_.core;
+  core_options.plugin_directory = library()->path().parent_path();
   for (const ExecutorSwitch& executor : options_.executors) {
-    if (executor.enabled.is_on()) options_.core.plugins.push_back(executor.library);
+    if (executor.enabled.is_on()) core_options.plugins.push_back(executor.library);
   }
-  auto core = library->make(options_.core);
+  auto core = library()->make(core_options);
   if (!core) return core.error();
-  return std::unique_ptr<Backend>(std::make_unique<InProcess>(*std::move(core), authorization_));
+  auto own = std::make_shared<InProcess>(*std::move(core), authorization_);
+  if (Status started = own->start(); !started) return started.error();
+  return std::shared_ptr<Backend>(std::move(own));
+}
+
+Result<std::shared_ptr<Backend>> DynflowModule::make_other() {
+  log::info({}, "Dynflow's core service is at {}", options_.relay.core.origin());
+  auto relay = Relay::create(options_.relay, authorization_);
+  if (!relay) return relay.error();
+  if (Status started = (*relay)->start(); !started) return started.error();
+  return std::shared_ptr<Backend>(*std::move(relay));
 }
 
 void DynflowModule::stop(Deadline deadline) {
-  if (backend_) backend_->stop(deadline);
+  if (control_) control_->stop(deadline);
 }
 
 bool DynflowModule::serves(bool is_tls) const {
@@ -74,10 +107,11 @@ bool DynflowModule::serves(bool is_tls) const {
 http::Response DynflowModule::handle(http::Request& request) {
   const auto target = core_target(request.target, {});
   if (!target) return not_found_page();
-  return backend_->handle(request, std::string_view(*target).substr(0, target->find('?')));
+  const std::string_view path = std::string_view(*target).substr(0, target->find('?'));
+  return ModeRoutes::is_own(path) ? mode_->handle(request, path) : tasks_->handle(request, path);
 }
 
-Feature DynflowModule::row_of(const ExecutorSwitch& executor, const std::string& name) const {
+Feature DynflowModule::feature_row(const ExecutorSwitch& executor, const std::string& name, const Backend* own) const {
   Feature row;
   row.name = name;
   row.version = executor.version;
@@ -88,13 +122,13 @@ Feature DynflowModule::row_of(const ExecutorSwitch& executor, const std::string&
     row.state = ModuleState::kFailed;
     row.failure = fmt::format("'dynflow' required by '{}' could not be found.", name);
   }
-  if (row.state != ModuleState::kRunning || mode_ == Mode::kRelay) return row;
+  if (row.state != ModuleState::kRunning || own == nullptr) return row;
 
-  const auto loaded = backend_->features();
+  const auto loaded = own->features();
   const auto found = std::find_if(loaded.begin(), loaded.end(), [&](const auto& info) { return info.name == name; });
   if (found == loaded.end()) {
     row.state = ModuleState::kFailed;
-    const auto failed = backend_->failed_plugins();
+    const auto failed = own->failed_plugins();
     const auto why = std::find_if(failed.begin(), failed.end(), [&](const auto& one) { return one.file == executor.library; });
     row.failure = why != failed.end() ? why->reason : fmt::format("{} is not installed", executor.library);
   } else {
@@ -111,14 +145,18 @@ std::vector<Feature> DynflowModule::features() const {
   own.is_on_http = options_.enabled.http;
   own.is_on_https = options_.enabled.https;
   own.state = state_;
-  if (backend_) own.capabilities = backend_->operations();
+  // The features are those of the side that takes launches.
+  const ModeControl::View view = control_ ? control_->view() : ModeControl::View();
+  const std::shared_ptr<Backend>& target = view.side(view.target());
+  const Backend* own_core = view.target() == Side::kOwn ? target.get() : nullptr;
+  if (target) own.capabilities = target->operations();
   rows.push_back(std::move(own));
 
   for (const ExecutorSwitch& executor : options_.executors) {
-    for (const std::string& name : executor.features) rows.push_back(row_of(executor, name));
+    for (const std::string& name : executor.features) rows.push_back(feature_row(executor, name, own_core));
   }
   // What plugins from elsewhere bring (DYNFLOW_PLUGIN_PATH) has no settings file that could switch it off.
-  for (core::FeatureInfo& info : backend_ ? backend_->features() : std::vector<core::FeatureInfo>()) {
+  for (core::FeatureInfo& info : target ? target->features() : std::vector<core::FeatureInfo>()) {
     const bool is_known = std::any_of(rows.begin(), rows.end(), [&](const Feature& row) { return row.name == info.name; });
     if (is_known) continue;
     Feature row = rows.front();

@@ -5,12 +5,17 @@
 
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "proxy/dynflow/backend.h"
+#include "proxy/dynflow/core_loader.h"
 #include "proxy/dynflow/mode.h"
+#include "proxy/dynflow/mode_control.h"
+#include "proxy/dynflow/mode_routes.h"
 #include "proxy/dynflow/relay.h"
+#include "proxy/dynflow/task_routes.h"
 #include "proxy/host/authorization.h"
 #include "proxy/host/module.h"
 #include "shared/core/core.h"
@@ -34,6 +39,8 @@ struct DynflowOptions {
   core::CoreOptions core;               // `plugins` is filled from the executors
   std::vector<ExecutorSwitch> executors;
   std::filesystem::path executable_folder;
+  HandOverPolicy hand_over;
+  std::filesystem::path mode_file;      // where the mode is remembered; empty: nowhere
 };
 
 class DynflowModule final : public Module {
@@ -49,14 +56,27 @@ class DynflowModule final : public Module {
   http::Response handle(http::Request& request) override;
 
  private:
-  Result<std::unique_ptr<Backend>> make_backend();
-  Feature row_of(const ExecutorSwitch& executor, const std::string& name) const;
+  struct Start {
+    ModeState state;
+    std::optional<SavedMode> saved;  // when the state is that of before
+    std::string reason;
+  };
+  // Where to begin: as the settings say, or where we were when they say what they said then.
+  Result<Start> decide_start();
+  Status start_control();
+  const Result<CoreLibrary>& library();
+  Result<std::shared_ptr<Backend>> make_own();
+  Result<std::shared_ptr<Backend>> make_other();
+  // `own`: the core in this process when it takes the launches; null: only the other side knows its features.
+  Feature feature_row(const ExecutorSwitch& executor, const std::string& name, const Backend* own) const;
 
   DynflowOptions options_;
   std::shared_ptr<const Authorization> authorization_;  // owners: the host and its modules
   ModuleState state_ = ModuleState::kUninitialized;
-  Mode mode_ = Mode::kFailed;          // kFailed until start() decided
-  std::unique_ptr<Backend> backend_;   // null unless running
+  std::optional<Result<CoreLibrary>> library_;  // looked for when it is needed first
+  std::unique_ptr<ModeControl> control_;        // null unless running, as what follows
+  std::unique_ptr<TaskRoutes> tasks_;
+  std::unique_ptr<ModeRoutes> mode_;
 };
 
 }  // namespace dynflow::proxy

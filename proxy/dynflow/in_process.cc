@@ -10,4 +10,10 @@ http::Response InProcess::handle(http::Request& request, std::string_view path) 
                        [&](const http::Request& asking) { return authorization_->refusal(asking, path); });
 }
 
+http::Response InProcess::answer(http::Request& request, std::string_view path, std::string_view mount) {
+  // What the core shows as links begins there, as behind a relay.
+  if (mount != kMount) request.headers.set("X-Forwarded-Prefix", std::string(mount));
+  return core_->handle(request, path, [](const http::Request&) { return nullptr; });
+}
+
 }  // namespace dynflow::proxy

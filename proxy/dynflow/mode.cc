@@ -13,6 +13,15 @@ std::string_view to_string(Mode mode) {
   return "failed";
 }
 
+std::string_view to_string(ExternalCore setting) {
+  switch (setting) {
+    case ExternalCore::kUnset: return "unset";
+    case ExternalCore::kFalse: return "false";
+    case ExternalCore::kTrue: return "true";
+  }
+  return "unset";
+}
+
 const ModeRule& decide_mode(ExternalCore setting, bool is_core_loadable) {
   return *std::find_if(kModeRules.begin(), kModeRules.end(), [&](const ModeRule& rule) {
     return rule.setting == setting && rule.is_core_loadable == is_core_loadable;

@@ -11,6 +11,8 @@ namespace dynflow::proxy {
 
 // `external_core` of dynflow.yml.
 enum class ExternalCore { kUnset, kFalse, kTrue };
+// "unset", "false", "true".
+std::string_view to_string(ExternalCore setting);
 
 enum class Mode {
   kInProcess,  // the core library, loaded into this process

@@ -28,6 +28,7 @@ constexpr Duration kAskAgain = 5s;
 int status_for(Code code) {
   switch (code) {
     case Code::kUnavailable:
+    case Code::kClosed:
     case Code::kBusy: return 503;
     case Code::kTimeout: return 504;
     case Code::kTooLarge: return 413;
@@ -120,28 +121,24 @@ http::Response Relay::handle(http::Request& request, std::string_view path) {
   const auto target = core_target(request.target, core_.base_path);
   if (!target) return not_found_page();
   const std::string_view plain_target = std::string_view(*target).substr(core_.base_path.size());
-  if (auto refused = refusal(request, path, plain_target)) return std::move(*refused);
-  return pass_on(request, *target);
+  if (auto refused = refusal_at_the_front(*authorization_, request, path, plain_target)) return std::move(*refused);
+  return pass_on(request, *target, kMount);
 }
 
-std::unique_ptr<http::Response> Relay::refusal(const http::Request& request, std::string_view path,
-                                               std::string_view target) const {
-  switch (judge_token(request, target)) {
-    case TokenVerdict::kPlausible: return nullptr;  // the core compares it
-    case TokenVerdict::kHopeless: return std::make_unique<http::Response>(token_refusal());
-    case TokenVerdict::kNotOffered: break;
-  }
-  return authorization_->refusal(request, path);
+http::Response Relay::answer(http::Request& request, std::string_view, std::string_view mount) {
+  const auto target = core_target(request.target, core_.base_path, mount);
+  if (!target) return not_found_page();
+  return pass_on(request, *target, mount);
 }
 
-http::Response Relay::pass_on(http::Request& request, const std::string& target) {
+http::Response Relay::pass_on(http::Request& request, const std::string& target, std::string_view mount) {
   const log::Context context{.request_id = request.request_id};
   log::debug(context, "Proxy request from {}{} to {}{}", request.headers.get("Host").value_or(""), request.path,
              core_.origin(), target);
   ClientBody body(*request.body);
   // Without a body a request may be sent again when a pooled connection turns out to be dead.
   const bool has_body = body.length() != std::uint64_t{0};
-  auto answer = pool_.send(request.method, target, headers_for_core(request, core_), has_body ? &body : nullptr,
+  auto answer = pool_.send(request.method, target, headers_for_core(request, core_, mount), has_body ? &body : nullptr,
                            request.deadline);
   if (!answer) {
     // Then the client did not finish its own request: that is no news about the core.
@@ -152,7 +149,7 @@ http::Response Relay::pass_on(http::Request& request, const std::string& target)
 
   http::Response response;
   response.status = answer->status;
-  response.headers = headers_for_client(answer->headers, core_, request.headers.get("Host").value_or(""));
+  response.headers = headers_for_client(answer->headers, core_, request.headers.get("Host").value_or(""), mount);
   // An answer to HEAD keeps its stream, which knows the length that GET would have.
   if (request.method != "HEAD" && is_short(*answer->body)) {
     auto text = read_all(*answer->body);

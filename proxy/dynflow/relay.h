@@ -40,7 +40,9 @@ class Relay final : public Backend {
 
   Status start() override;
   void stop(Deadline deadline) override;
+  void interrupt() override { pool_.abort(); }
   http::Response handle(http::Request& request, std::string_view path) override;
+  http::Response answer(http::Request& request, std::string_view path, std::string_view mount) override;
   std::vector<std::string> operations() const override;
   std::vector<core::FeatureInfo> features() const override { return {}; }
   std::vector<core::FailedPlugin> failed_plugins() const override { return {}; }
@@ -49,9 +51,7 @@ class Relay final : public Backend {
   Relay(const RelayOptions& options, std::shared_ptr<const net::TlsClientContext> tls,
         std::shared_ptr<const Authorization> authorization);
 
-  std::unique_ptr<http::Response> refusal(const http::Request& request, std::string_view path,
-                                          std::string_view target) const;
-  http::Response pass_on(http::Request& request, const std::string& target);
+  http::Response pass_on(http::Request& request, const std::string& target, std::string_view mount);
   http::Response answer_for(const Error& error, const http::Request& request) const;
   void watch_operations();
   void ask_operations();

@@ -93,9 +93,9 @@ std::string_view port_of(std::string_view authority) {
   return authority.substr(colon + 1);
 }
 
-bool is_below_mount(std::string_view path) {
-  if (path.substr(0, kMount.size()) != kMount) return false;
-  return path.size() == kMount.size() || path[kMount.size()] == '/' || path[kMount.size()] == '?';
+bool is_below(std::string_view mount, std::string_view path) {
+  if (path.substr(0, mount.size()) != mount) return false;
+  return path.size() == mount.size() || path[mount.size()] == '/' || path[mount.size()] == '?';
 }
 
 }  // namespace
@@ -140,16 +140,16 @@ Result<CoreUrl> parse_core_url(std::string_view url) {
   return out;
 }
 
-std::optional<std::string> core_target(std::string_view target, std::string_view base_path) {
-  if (!is_below_mount(target)) return std::nullopt;
-  std::string_view rest = target.substr(kMount.size());
+std::optional<std::string> core_target(std::string_view target, std::string_view base_path, std::string_view mount) {
+  if (!is_below(mount, target)) return std::nullopt;
+  std::string_view rest = target.substr(mount.size());
   std::string out(base_path);
   if (rest.empty() || rest.front() == '?') out += '/';
   out += rest;
   return out;
 }
 
-http::Headers headers_for_core(const http::Request& request, const CoreUrl& core) {
+http::Headers headers_for_core(const http::Request& request, const CoreUrl& core, std::string_view mount) {
   http::Headers out;
   out.add("Host", core.authority());
   const auto named = named_by_connection(request.headers);
@@ -170,25 +170,27 @@ http::Headers headers_for_core(const http::Request& request, const CoreUrl& core
   out.add("X-Forwarded-Proto", std::string(scheme));
   out.add("X-Forwarded-Host", host);
   out.add("X-Forwarded-Port", std::string(port));
-  out.add("X-Forwarded-Prefix", std::string(kMount));
+  out.add("X-Forwarded-Prefix", std::string(mount));
   out.add("X-Real-IP", request.peer.address);
   if (request.peer.certificate) out.add("Client-Cert", client_cert_field(request.peer.certificate->der()));
   return out;
 }
 
-http::Headers headers_for_client(const http::Headers& from_core, const CoreUrl& core, std::string_view client_host) {
+http::Headers headers_for_client(const http::Headers& from_core, const CoreUrl& core, std::string_view client_host,
+                                 std::string_view mount) {
   http::Headers out;
   const auto named = named_by_connection(from_core);
   for (const auto& [name, value] : from_core) {
     const std::string normal = lower_case(name);
     if (contains(kHopByHop, normal) || normal == "server" || normal == "date" || contains(named, normal)) continue;
     const bool is_location = normal == "location" || normal == "content-location";
-    out.add(name, is_location ? outside_location(value, core, client_host) : value);
+    out.add(name, is_location ? outside_location(value, core, client_host, mount) : value);
   }
   return out;
 }
 
-std::string outside_location(std::string_view location, const CoreUrl& core, std::string_view client_host) {
+std::string outside_location(std::string_view location, const CoreUrl& core, std::string_view client_host,
+                             std::string_view mount) {
   std::string_view path = location;
   const auto scheme_end = location.find("://");
   if (scheme_end != std::string_view::npos) {
@@ -204,12 +206,12 @@ std::string outside_location(std::string_view location, const CoreUrl& core, std
     return std::string(location);  // another host
   }
   if (path.empty() || path.front() != '/') return std::string(location);  // relative to the client's own URL
-  if (is_below_mount(path)) return std::string(path);
+  if (is_below(mount, path)) return std::string(path);
   const std::string& base = core.base_path;
   if (!base.empty() && path.substr(0, base.size()) == base && path.substr(base.size(), 1) == "/") {
     path.remove_prefix(base.size());
   }
-  return std::string(kMount) + std::string(path);
+  return std::string(mount) + std::string(path);
 }
 
 std::string client_cert_field(std::string_view der) { return fmt::format(":{}:", base64_encode(der)); }

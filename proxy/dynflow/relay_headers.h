@@ -32,21 +32,23 @@ Result<CoreUrl> parse_core_url(std::string_view url);
 // The request target on the core's side: the client's, byte for byte, without one leading mount point. "/dynflow" is
 // "/". Nothing when the target does not spell the mount point plainly ("/%64ynflow/x"): two spellings of one path
 // would be two paths to check.
-std::optional<std::string> core_target(std::string_view target, std::string_view base_path);
+std::optional<std::string> core_target(std::string_view target, std::string_view base_path, std::string_view mount = kMount);
 
 // The fields for the core. Gone: hop-by-hop fields, those that Connection names, framing, and everything in which a
 // client could claim to be somebody (Client-Cert, Forwarded, X-Forwarded-*, X-Real-IP, also spelled with underscores,
 // which CGI-like servers read as the same). Set: X-Request-Id, X-Session-Id, Forwarded, X-Forwarded-{Proto,Host,Port,
 // Prefix}, X-Real-IP, Client-Cert of the verified peer, and `X-Forwarded-For` = the client's *Host field*: cores read
 // it as the host for callbacks (plugin 0.3.1, lib/smart_proxy_dynflow/callback.rb).
-http::Headers headers_for_core(const http::Request& request, const CoreUrl& core);
+http::Headers headers_for_core(const http::Request& request, const CoreUrl& core, std::string_view mount = kMount);
 
 // The fields for the client: without hop-by-hop, framing and the core's own Server and Date; Location and
 // Content-Location that point at the core point below the mount point. `client_host` is the request's Host field.
-http::Headers headers_for_client(const http::Headers& from_core, const CoreUrl& core, std::string_view client_host);
+http::Headers headers_for_client(const http::Headers& from_core, const CoreUrl& core, std::string_view client_host,
+                                 std::string_view mount = kMount);
 
 // A reference that the core made, as the client can use it. Foreign ones stay as they are.
-std::string outside_location(std::string_view location, const CoreUrl& core, std::string_view client_host);
+std::string outside_location(std::string_view location, const CoreUrl& core, std::string_view client_host,
+                             std::string_view mount = kMount);
 
 // ":MII...:", a byte sequence of RFC 8941 with the certificate's DER inside.
 std::string client_cert_field(std::string_view der);

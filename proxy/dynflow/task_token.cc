@@ -49,6 +49,16 @@ TokenVerdict judge_token(const http::Request& request, std::string_view core_tar
   return TokenVerdict::kPlausible;
 }
 
+std::unique_ptr<http::Response> refusal_at_the_front(const Authorization& authorization, const http::Request& request,
+                                                     std::string_view path, std::string_view core_target) {
+  switch (judge_token(request, core_target)) {
+    case TokenVerdict::kPlausible: return nullptr;  // the core compares it
+    case TokenVerdict::kHopeless: return std::make_unique<http::Response>(token_refusal());
+    case TokenVerdict::kNotOffered: break;
+  }
+  return authorization.refusal(request, path);
+}
+
 http::Response token_refusal() { return http::error_response(403, "Invalid username or password supplied"); }
 
 }  // namespace dynflow::proxy

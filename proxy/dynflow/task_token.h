@@ -2,11 +2,13 @@
 // one-time password. Who holds the passwords (the core) compares them; the relay only decides whether a request may
 // pass to where they are compared.
 //
-// Threads: pure functions.
+// Threads: pure functions; refusal_at_the_front() blocks as Authorization does.
 #pragma once
 
+#include <memory>
 #include <string_view>
 
+#include "proxy/host/authorization.h"
 #include "shared/http/message.h"
 
 namespace dynflow::proxy {
@@ -24,6 +26,11 @@ enum class TokenVerdict {
 // Ruby cores accept a field without a password for every task that has none (nil equals nil; plugin 0.9.4,
 // lib/smart_proxy_dynflow/helpers.rb:13-28), so such fields are hopeless here.
 TokenVerdict judge_token(const http::Request& request, std::string_view core_target);
+
+// What the proxy says before any core is asked: null for a request that shows a plausible token or that the host's rules
+// allow, else the refusal. `path` for its text, `core_target` as above.
+std::unique_ptr<http::Response> refusal_at_the_front(const Authorization& authorization, const http::Request& request,
+                                                     std::string_view path, std::string_view core_target);
 
 // 403 {"error":"Invalid username or password supplied"}, as the Ruby plugin answers.
 http::Response token_refusal();

@@ -57,6 +57,7 @@ class Api {
   http::Response update(http::Request& request, const Params& params);
   http::Response done(http::Request& request, const Params& params);
   http::Response operations(http::Request& request, const Params& params);
+  http::Response unfinished(http::Request& request, const Params& params);
 
   http::Response external_event(http::Request& request, const Params& params, bool ends_task);
   launcher::LaunchContext context_of(const http::Request& request, const Json& input, std::string operation) const;

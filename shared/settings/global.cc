@@ -48,6 +48,8 @@ constexpr std::array kSettings = {
     Setting{"system_logging_pattern", Type::kString, "'%m'", "Layout of records in syslog and the journal.", Null::kRefused},
     Setting{"log_buffer", Type::kInt, "2000", "How many records `/logs` remembers.", Null::kRefused, {}, check_ring_size},
     Setting{"log_buffer_errors", Type::kInt, "1000", "How many older errors it remembers beyond these.", Null::kRefused, {}, check_ring_size},
+    Setting{"state_directory", Type::kPath, "", "Folder for what the proxy remembers across restarts, such as its mode; default: the environment's `STATE_DIRECTORY`, else `/var/lib/foreman-proxy`."},
+    Setting{"shutdown_grace", Type::kInt, "10", "Seconds that requests under way get at a stop; those that take longer are answered with 503.", Null::kDefault, {}, check_not_negative},
     Setting{"dns_resolv_timeouts", Type::kNumbers, "[5, 8, 13]", "Seconds to wait for a DNS answer, try by try."},
 };
 
@@ -57,6 +59,13 @@ constexpr std::array kRetired = {
 };
 
 constexpr Table kTable{"settings.yml", "/etc/foreman-proxy", "Settings of the proxy itself.", kSettings, kRetired};
+
+// What systemd makes for us (StateDirectory=), or what packages make.
+std::string default_state_directory() {
+  const char* folder = std::getenv("STATE_DIRECTORY");
+  const std::string folders = folder != nullptr ? folder : "";
+  return folders.empty() ? "/var/lib/foreman-proxy" : folders.substr(0, folders.find(':'));
+}
 
 std::uint64_t non_negative(const Values& values, std::string_view key) {
   return static_cast<std::uint64_t>(values.get_int(key));
@@ -113,6 +122,8 @@ Result<GlobalSettings> load_global(const std::string& path) {
       .log_buffer = static_cast<std::size_t>(values.get_int("log_buffer")),
       .log_buffer_errors = static_cast<std::size_t>(values.get_int("log_buffer_errors")),
       .dns_resolv_timeouts = std::move(timeouts),
+      .state_directory = values.find_string("state_directory").value_or(default_state_directory()),
+      .shutdown_grace = std::chrono::seconds(values.get_int("shutdown_grace")),
       .values = values,
       .warnings = std::move(warnings),
   };

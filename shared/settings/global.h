@@ -3,6 +3,7 @@
 // Threads: values.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -44,6 +45,8 @@ struct GlobalSettings {
   std::size_t log_buffer = 2000;
   std::size_t log_buffer_errors = 1000;
   std::vector<double> dns_resolv_timeouts;  // seconds
+  std::string state_directory;
+  std::chrono::seconds shutdown_grace{10};
 
   Values values;  // where each stands
   std::vector<std::string> warnings;

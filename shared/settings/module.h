@@ -47,6 +47,9 @@ struct DynflowSettings {
   bool console_auth = true;
   std::string core_url;
   std::optional<bool> external_core;  // true: relay; false: in-process; nothing: in-process when loadable
+  bool handover_automatic = true;
+  std::chrono::seconds handover_give_up{600};    // 0: never
+  std::chrono::seconds handover_follow_up{1800};
   std::chrono::seconds execution_plan_cleaner_age{1800};
   RunnerLimits runner_limits;
   ModuleSettings module;

@@ -188,7 +188,9 @@ class SmartProxy(Program):
         self.port = free_port()
         self.https_port = free_port() if identity else None
         main = {"settings_directory": self.config / "settings.d", "bind_host": ["127.0.0.1"], "http_port": self.port,
-                "foreman_url": foreman_url, "log_file": self.folder / "program.log", "log_level": "DEBUG"}
+                "foreman_url": foreman_url, "log_file": self.folder / "program.log", "log_level": "DEBUG",
+                "state_directory": self.folder / "state"}
+        (self.folder / "state").mkdir(exist_ok=True)
         if identity:
             main.update(https_port=self.https_port, ssl_certificate=identity.cert, ssl_private_key=identity.key,
                         ssl_ca_file=ca)

@@ -1,0 +1,92 @@
+#include "proxy/dynflow/mode_routes.h"
+
+#include <fmt/format.h>
+
+#include <optional>
+
+#include "proxy/dynflow/side_questions.h"
+#include "proxy/host/host.h"
+#include "shared/json/json.h"
+#include "shared/log/log.h"
+#include "shared/net/peer_certificate.h"
+
+namespace dynflow::proxy {
+namespace {
+
+constexpr std::size_t kLargestBody = 64 * 1024;
+
+// Who asks, for the log: the name that was checked, and where from.
+std::string who(const http::Peer& peer) {
+  const auto name = peer.certificate ? peer.certificate->common_name() : std::nullopt;
+  return name ? fmt::format("{} ({})", *name, peer.address) : peer.address;
+}
+
+http::Response document_of(ModeControl& control) {
+  return http::text_response(200, json::dump(control.document()), "application/json");
+}
+
+// A page in a browser can send a form to us with the user's certificate, but not this type.
+bool is_json(const http::Request& request) {
+  const auto type = request.headers.get("Content-Type");
+  return type && type->substr(0, type->find(';')) == "application/json";
+}
+
+struct Order {
+  ModeEvent event;
+  std::string name;
+  bool is_forced = false;
+};
+
+Result<Order> order_in(const Json& document) {
+  const auto wrong = [](std::string_view why) { return Error(Code::kInvalid, std::string(why)); };
+  if (!document.is_object()) return wrong("the request body must be a JSON object");
+  for (const auto& [key, value] : document.items()) {
+    if (key != "action" && key != "external_core" && key != "force") return wrong(fmt::format("\"{}\" means nothing here", key));
+  }
+  const Json* force = json::find(document, "force");
+  if (force != nullptr && !force->is_boolean()) return wrong("\"force\" must be true or false");
+  const bool is_forced = force != nullptr && force->get<bool>();
+  const Json* external = json::find(document, "external_core");
+  if (external != nullptr && !external->is_boolean()) return wrong("\"external_core\" must be true or false");
+  const std::string action = json::get_string(document, "action");
+  if (action == "begin") {
+    if (external == nullptr) return wrong("\"begin\" needs \"external_core\": true or false");
+    const bool is_external = external->get<bool>();
+    return Order{is_external ? ModeEvent::kAskExternal : ModeEvent::kAskInProcess, fmt::format("begin, external_core {}", is_external), is_forced};
+  }
+  if (action != "cancel" && action != "finish") return wrong("\"action\" must be \"begin\", \"cancel\" or \"finish\"");
+  if (external != nullptr) return wrong("\"external_core\" belongs to \"begin\" only");
+  return Order{action == "cancel" ? ModeEvent::kCancel : ModeEvent::kFinish, action, is_forced};
+}
+
+}  // namespace
+
+http::Response ModeRoutes::handle(http::Request& request, std::string_view path) {
+  if (auto refused = authorization_->refusal(request, path)) return std::move(*refused);
+  if (request.method == "GET" || request.method == "HEAD") return document_of(control_);
+  if (request.method == "POST") return change(request);
+  return not_found_page();
+}
+
+http::Response ModeRoutes::change(http::Request& request) {
+  if (!is_json(request)) return http::error_response(415, "the content type must be application/json");
+  auto text = request.read_body(kLargestBody);
+  if (!text) return http::error_response(text.error());
+  const auto document = json::parse(*text);
+  if (!document) return http::error_response(document.error());
+  const auto order = order_in(*document);
+  if (!order) return http::error_response(order.error());
+
+  const log::Context context{.request_id = request.request_id};
+  const std::string reason = fmt::format("{}{} by {}", order->name, order->is_forced ? " (forced)" : "", who(request.peer));
+  const auto done = control_.change(order->event, reason, order->is_forced);
+  if (!done) {
+    log::warn(context, "Mode: refused {}: {}", reason, done.error().message());
+    if (done.error().code() == Code::kConflict) return http::error_response(done.error());
+    return refuse_for_now(done.error().message());
+  }
+  log::info(context, "Mode: {} is granted, the mode is {}", reason, to_string(*done));
+  return document_of(control_);
+}
+
+}  // namespace dynflow::proxy

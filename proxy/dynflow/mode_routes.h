@@ -1,0 +1,39 @@
+// GET and POST /dynflow/mode: the mode for people and for tools.
+//
+//   GET   what ModeControl::document() says
+//   POST  {"action":"begin","external_core":bool}, {"action":"cancel"}, {"action":"finish"}; with "force":true also when
+//         something speaks against it. Answers with the document. 400, 409 and 503 say what is wrong.
+//
+// Both need what every management route needs: a trusted host and, over https, a client certificate. Every POST is in the
+// log with the name of who sent it.
+//
+// Threads: all methods may be called from any thread.
+#pragma once
+
+#include <memory>
+#include <string_view>
+
+#include "proxy/dynflow/mode_control.h"
+#include "proxy/host/authorization.h"
+#include "shared/http/message.h"
+
+namespace dynflow::proxy {
+
+class ModeRoutes {
+ public:
+  // `control` outlives the object.
+  ModeRoutes(ModeControl& control, std::shared_ptr<const Authorization> authorization)
+      : control_(control), authorization_(std::move(authorization)) {}
+
+  // `path`: below the mount point. True for this object's own.
+  static bool is_own(std::string_view path) { return path == "/mode"; }
+  http::Response handle(http::Request& request, std::string_view path);
+
+ private:
+  http::Response change(http::Request& request);
+
+  ModeControl& control_;
+  const std::shared_ptr<const Authorization> authorization_;  // owners: the host and its modules
+};
+
+}  // namespace dynflow::proxy

@@ -1,0 +1,70 @@
+// The routes of the dynflow module, wherever the tasks live: straight to the one side there is, or, while there are two,
+// each to the side that has the task.
+//
+// With two sides: a launch goes to the target, but ids that the other side has are never launched again; what is about
+// one task goes to its owner; bulk answers and counts are those of both, and 503 when one side cannot be asked that must
+// be (a partial map tells Foreman that tasks are gone). `/legacy/console` is the console of the side that is not the
+// target. Tokens are compared by the owner of the task.
+//
+// Threads: all methods may be called from any thread.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "proxy/dynflow/mode_control.h"
+#include "proxy/host/authorization.h"
+#include "shared/http/message.h"
+#include "shared/http/router.h"
+#include "shared/json/json_fwd.h"
+
+namespace dynflow::proxy {
+
+class TaskRoutes {
+ public:
+  // `control` outlives the object.
+  TaskRoutes(ModeControl& control, std::shared_ptr<const Authorization> authorization);
+
+  // Authorises and answers. `path`: below the mount point, still percent-encoded.
+  http::Response handle(http::Request& request, std::string_view path);
+
+ private:
+  enum class Kind { kLaunch, kBulkStates, kBulkDocuments, kCount, kTask, kConsole, kRest };
+  using View = ModeControl::View;
+
+  void add(Kind kind, std::string_view method, std::string_view pattern, bool slash_is_optional = false);
+
+  http::Response launch(http::Request& request, std::string_view path);
+  http::Response launch_on_two(http::Request& request, std::string_view path, const View& view);
+  // Splits off what the old side has. Both parts as launch documents; nothing when the old side cannot be asked.
+  struct Split {
+    std::vector<std::pair<std::string, std::string>> held;  // id of the request, id on the old side
+    std::vector<std::string> fresh;
+  };
+  Result<Split> split(const Json& input, const View& view, Deadline deadline) const;
+  Result<Json> answers_for_held(http::Request& request, std::string_view path, const View& view, const Json& document,
+                                const Split& split, std::optional<http::Response>& refusal) const;
+  void learn(const http::Response& answer, Side side) const;
+
+  http::Response bulk(http::Request& request, std::string_view path, const View& view, Kind kind);
+  Result<std::string> rest_of_bulk(http::Request& request, std::string_view path, const View& view, Kind kind,
+                                   const std::vector<std::string>& ids) const;
+  http::Response count(http::Request& request, std::string_view path, const View& view);
+  http::Response task(http::Request& request, std::string_view path, const View& view, const std::string& id);
+  Result<Side> owner_of(const std::string& id, const View& view, Deadline deadline) const;
+  http::Response console(http::Request& request, std::string_view path, const View& view);
+
+  ModeControl& control_;
+  const std::shared_ptr<const Authorization> authorization_;  // owners: the host and its modules
+  http::Router router_;
+  std::vector<Kind> kinds_;  // by the router's number
+  std::mutex mutex_;
+  std::map<std::string, std::int64_t> other_counts_;  // the last ones by state, of the core service; under mutex_
+};
+
+}  // namespace dynflow::proxy
