@@ -1,5 +1,6 @@
 #include "shared/http/client.h"
 
+#include <atomic>
 #include <catch2/catch.hpp>
 #include <latch>
 
@@ -40,11 +41,17 @@ class Scripted {
         requests_.push_back(client.head());
         client.send(script);
         client.finish_sending();
+        ++finished_;
+        finished_.notify_all();
         client.rest();
       }
     });
   }
   std::uint16_t port() const { return listener_.port(); }
+  // Returns when so many answers were sent and the ends of their connections as well.
+  void wait_for_answers(int count) {
+    for (int seen = finished_; seen < count; seen = finished_) finished_.wait(seen);
+  }
   // The heads that came; waits for the end of the script.
   const std::vector<std::string>& requests() {
     thread_.join();
@@ -54,6 +61,7 @@ class Scripted {
  private:
   RawListener listener_;
   std::vector<std::string> requests_;
+  std::atomic<int> finished_{0};
   NamedThread thread_;
 };
 
@@ -160,6 +168,8 @@ TEST_CASE("a dead pooled connection is replaced for what may be repeated") {
   // The server closes behind each answer; the pool finds out when it uses the connection again.
   CHECK(get(pool) == "200 ok");
   CHECK(get(pool) == "200 ok");
+  // What must not be sent twice goes on the old one unless its end has come already.
+  server.wait_for_answers(2);
   const auto body = http::body_of("once");
   auto posted = pool.send("POST", "/", {}, body.get(), soon());
   REQUIRE(posted);
