@@ -30,32 +30,30 @@ class SeveralCores(unittest.TestCase):
                       for number in range(3)]
         self.evidence = self.folder / "ran"
 
+    def post(self, core, path, document):
+        """503 is an honest answer while a core joins again or its database restarts; the same may then be sent again."""
+        def taken():
+            answer = core.http.post(path, document)
+            self.assertIn(answer.status, (200, 503), answer.text)
+            return answer if answer.status == 200 else None
+        return wait_until(taken, f"{path} to be taken", 60, 0.1)
+
     def launch(self, core, action_class, count=TASKS, **more):
         entries = {str(uuid.uuid4()): {"action_class": action_class,
                                        "action_input": {"callback": {"task_id": str(uuid.uuid4()), "step_id": 3}, **more}}
                    for _ in range(count)}
-        document = {"operation": "batch", "input": entries, "options": {}}
-
-        # 503 is an honest answer while a core joins again or its database restarts; the same launch may then be sent again.
-        def launched():
-            answer = core.http.post("/tasks/launch", document)
-            self.assertIn(answer.status, (200, 503), answer.text)
-            return answer.status == 200
-        wait_until(launched, "the launch to be taken", 60, 0.1)
+        self.post(core, "/tasks/launch", {"operation": "batch", "input": entries, "options": {}})
         return {plan: entry["action_input"]["callback"]["task_id"] for plan, entry in entries.items()}
 
     def states(self, core, plans):
-        answer = core.http.post("/tasks/status", {"task_ids": list(plans)})
-        self.assertEqual(answer.status, 200, answer.text)
-        known = answer.json()
+        known = self.post(core, "/tasks/status", {"task_ids": list(plans)}).json()
         return {plan: (known[plan]["state"], known[plan]["result"]) for plan in plans}
 
     def wait_for_states(self, core, plans, *wanted, timeout=60):
         wait_until(lambda: set(self.states(core, plans).values()) <= set(wanted), f"all plans to be {wanted}", timeout, 0.2)
 
     def end(self, core, plan):
-        answer = core.http.post(f"/tasks/{plan}/done", {"step_id": 2, "token": str(uuid.uuid4()), "exit_code": 0})
-        self.assertEqual(answer.status, 200, answer.text)
+        self.post(core, f"/tasks/{plan}/done", {"step_id": 2, "token": str(uuid.uuid4()), "exit_code": 0})
 
     def callbacks(self):
         return collections.Counter(callback.task_id for callback in self.foreman.callbacks())
@@ -107,10 +105,6 @@ class SeveralCores(unittest.TestCase):
             for core in self.cores:
                 plans.update(self.launch(core, "PeerOps::Collect", 5))
             self.server.restart("fast" if round_number % 2 else "immediate")
-            for number, core in enumerate(self.cores):
-                wait_until(core.is_ready, f"core {number}", 30)
-        wait_until(lambda: all(core.http.post("/tasks/status", {"task_ids": []}).status == 200 for core in self.cores),
-                   "the cores to read again", 30)
         self.wait_for_states(self.cores[0], plans, ("running", "pending"))
         for number, plan in enumerate(plans):
             self.end(self.cores[number % 3], plan)
