@@ -63,7 +63,7 @@ install_packages() {
     -o Acquire::Retries=3 install --no-install-recommends "${missing[@]}" >&2 || fail "could not: $wanted"
 }
 
-# use_ccache: a cache folder that can be written, also where HOME cannot.
+# use_ccache: a cache folder that can be written, also where HOME cannot. Clones in other folders share what it holds.
 use_ccache() {
   command -v ccache >/dev/null || return 0
   local folder="${CCACHE_DIR:-${HOME:-/nonexistent}/.cache/ccache}"
@@ -71,7 +71,7 @@ use_ccache() {
     folder="$DYNFLOW_ROOT/build/.ccache"
     mkdir -p "$folder" || { export CCACHE_DISABLE=1; return 0; }
   fi
-  export CCACHE_DIR="$folder"
+  export CCACHE_DIR="$folder" CCACHE_BASEDIR="$DYNFLOW_ROOT" CCACHE_NOHASHDIR=1
 }
 
 # build_preset PRESET [TARGET...]: configures and builds; all targets without one named.
