@@ -36,6 +36,7 @@ EDGES = {
                                    "launcher", "plugin"],
     "proxy": ["core", "plugin"],
     "core_service": ["core", "plugin"],
+    "migration": ["core"],
 }
 
 # A backend is part of its module's CMake target, but nobody below `core` may name it.

@@ -1,0 +1,17 @@
+#include "migration/commands.h"
+
+#include "migration/reference.h"
+
+namespace dynflow::migration {
+
+const std::vector<Command>& commands() {
+  static const std::vector<Command> table = [] {
+    std::vector<Command> rows;
+    const auto add = [&rows](std::span<const Command> more) { rows.insert(rows.end(), more.begin(), more.end()); };
+    add(reference_commands());
+    return rows;
+  }();
+  return table;
+}
+
+}  // namespace dynflow::migration
