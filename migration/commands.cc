@@ -1,6 +1,7 @@
 #include "migration/commands.h"
 
 #include "migration/reference.h"
+#include "migration/rehearse/rehearse_command.h"
 
 namespace dynflow::migration {
 
@@ -8,6 +9,7 @@ const std::vector<Command>& commands() {
   static const std::vector<Command> table = [] {
     std::vector<Command> rows;
     const auto add = [&rows](std::span<const Command> more) { rows.insert(rows.end(), more.begin(), more.end()); };
+    add(rehearse_commands());
     add(reference_commands());
     return rows;
   }();

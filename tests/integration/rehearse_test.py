@@ -1,0 +1,135 @@
+"""`dynflow-migrate rehearse`, small: both modes run the same jobs, the figures are plausible, and nothing is left behind."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import unittest
+from html.parser import HTMLParser
+from pathlib import Path
+
+from network import wait_until
+from programs import binary
+
+TIMEOUT = 150
+
+
+class Page(HTMLParser):
+    """Counts elements and notes what would be fetched."""
+
+    def __init__(self):
+        super().__init__()
+        self.tags = []
+        self.fetched = []
+        self.open = []
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.append(tag)
+        self.fetched += [value for name, value in attributes if name in ("src", "href", "srcset")]
+        if tag not in ("meta", "br"):
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attributes):
+        self.tags.append(tag)
+
+    def handle_endtag(self, tag):
+        if self.open.pop() != tag:
+            raise AssertionError(f"</{tag}> closes another element")
+
+
+class RehearseTest(unittest.TestCase):
+    def setUp(self):
+        self.folder = Path(tempfile.mkdtemp())
+        self.addCleanup(shutil.rmtree, self.folder)
+        self.temporary = self.folder / "tmp"
+        self.temporary.mkdir()
+        self.folder.chmod(0o755)
+        self.temporary.chmod(0o755)
+
+    def command(self, *arguments):
+        return [str(binary("dynflow-migrate")), "rehearse", "--root", str(self.folder), *arguments]
+
+    def environment(self, **more):
+        return {**os.environ, "TMPDIR": str(self.temporary), **more}
+
+    def processes(self):
+        """Command lines of living processes that work in our folder."""
+        found = []
+        for path in Path("/proc").glob("[0-9]*/cmdline"):
+            try:
+                line = path.read_bytes().replace(b"\0", b" ").decode(errors="replace")
+            except OSError:
+                continue
+            if str(self.temporary) in line:
+                found.append(line)
+        return found
+
+    def check_mode(self, mode, name):
+        self.assertGreater(mode["tasks"], 0, name)
+        self.assertEqual(mode["succeeded"], mode["tasks"], name)
+        self.assertEqual(mode["callbacks"], mode["tasks"], name)
+        self.assertGreaterEqual(len(mode["rounds"]), 2, name)
+        self.assertGreater(mode["cpu_ms_per_task"], 0, name)
+        self.assertGreater(mode["tasks_per_second"], 0, name)
+        self.assertLessEqual(mode["launch_ms"]["p50"], mode["launch_ms"]["p95"], name)
+        for process in mode["processes"]:
+            self.assertGreater(process["after_kib"], 1024, name)
+        for when in ("idle", "busy"):
+            self.assertGreater(mode["version_ms"][when]["p50"], 0, name)
+            self.assertLessEqual(mode["version_ms"][when]["p50"], mode["version_ms"][when]["p99"], name)
+
+    def test_both_modes_run_the_same_jobs(self):
+        report = self.folder / "report.html"
+        run = subprocess.run(self.command("--hosts", "3", "--jobs", "2", "--duration", "2", "--json", "--html", str(report)),
+                             stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=TIMEOUT,
+                             env=self.environment(), check=False)
+        self.assertEqual(run.returncode, 0, run.stderr)
+        document = json.loads(run.stdout)
+        self.assertEqual([stage["name"] for stage in document["stages"]], ["no-op", "ssh"], document["skipped"])
+        for stage in document["stages"]:
+            self.assertEqual(sorted(stage["modes"]), ["external", "in-process"])
+            for name, mode in stage["modes"].items():
+                self.check_mode(mode, f"{stage['name']} {name}")
+            rounds = {len(mode["rounds"]) for mode in stage["modes"].values()}
+            self.assertEqual(len(rounds), 1, "both modes have as many rounds")
+        self.assertEqual([p["name"] for p in document["stages"][0]["modes"]["external"]["processes"]],
+                         ["smart_proxy_dynflow_core", "smart-proxy"])
+        traffic = document["relay_traffic"]
+        self.assertGreater(traffic["launch_bytes"], 100 * traffic["tasks"])
+        self.assertGreater(traffic["status_bytes"], 100 * traffic["tasks"])
+        self.assertGreater(len(document["verdict"]), 3)
+        page = Page()
+        page.feed(report.read_text(encoding="utf-8"))
+        page.close()
+        self.assertEqual([page.open, page.fetched], [[], []])
+        self.assertEqual(page.tags.count("polyline"), 4)
+        self.assertGreater(page.tags.count("svg"), 10)
+        self.assertNotIn("script", page.tags)
+        self.assertEqual(list(self.temporary.iterdir()), [], "the folder is gone")
+        self.assertEqual(self.processes(), [], "no process is left")
+
+    def test_an_interrupt_cleans_up(self):
+        process = subprocess.Popen(self.command("--duration", "60"), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                   stderr=subprocess.STDOUT, text=True, env=self.environment())
+        try:
+            wait_until(lambda: len([line for line in self.processes() if "smart-proxy" in line]) == 2, "both proxies", 60)
+            process.send_signal(signal.SIGINT)
+            output, _ = process.communicate(timeout=60)
+        finally:
+            process.kill()
+        self.assertEqual(process.returncode, 2, output)
+        self.assertIn("interrupted", output)
+        self.assertEqual(list(self.temporary.iterdir()), [])
+        self.assertEqual(self.processes(), [])
+
+    def test_arguments_out_of_range_are_refused(self):
+        for arguments, text in ((("--hosts", "0"), "--hosts: expected 1 to"), (("--jobs", "x"), "--jobs: expected a whole number")):
+            run = subprocess.run(self.command(*arguments), capture_output=True, text=True, timeout=30, check=False)
+            self.assertEqual(run.returncode, 2)
+            self.assertIn(text, run.stderr)
+
+
+if __name__ == "__main__":
+    unittest.main()
