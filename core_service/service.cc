@@ -2,21 +2,22 @@
 
 #include <dlfcn.h>
 #include <fmt/format.h>
-#include <systemd/sd-daemon.h>
 
 #include <algorithm>
 #include <csignal>
 #include <cstdio>
 #include <mutex>
+#include <optional>
+#include <vector>
 
 #include "core_service/access.h"
 #include "core_service/daemon.h"
 #include "shared/base/signals.h"
 #include "shared/core/core.h"
+#include "shared/daemon/supervisor.h"
 #include "shared/http/server.h"
 #include "shared/log/log.h"
 #include "shared/log/setup.h"
-#include "shared/net/socket.h"
 #include "shared/net/tls_holder.h"
 #include "shared/settings/core_service.h"
 
@@ -26,6 +27,7 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr Duration kRequestGrace = 10s;
+constexpr Duration kLastWords = 2s;
 constexpr Duration kCoreGrace = 15s;
 
 // The folder of the core library: executor plugins stand beside it.
@@ -73,17 +75,24 @@ class Service {
  public:
   explicit Service(settings::CoreServiceOptions where) : where_(std::move(where)) {}
 
-  Status start(const settings::CoreServiceSettings& settings);
+  Status start(const settings::CoreServiceSettings& settings, std::vector<daemon::NamedSocket> inherited);
   void reload();
   void stop();
+  // False when it hangs: a watchdog may end it.
+  bool is_alive() { return !server_ || server_->has_turned(); }
 
  private:
+  Status open_listeners(const settings::CoreServiceSettings& settings, std::vector<daemon::NamedSocket> inherited);
+  Status take_over_settings(const settings::CoreServiceSettings& fresh);
   // What https needs of the settings: the certificate of ours and whom we let in.
   Status take_certificates(const settings::CoreServiceSettings& settings);
   http::Response handle(http::Request& request);
   std::shared_ptr<const Access> access() const;
 
   const settings::CoreServiceOptions where_;
+  std::optional<settings::CoreServiceSettings> started_with_;  // what counts until the next start
+  daemon::OpenListeners listeners_;
+  bool has_successor_ = false;  // somebody else has the sockets, too: connections may wait in them
   net::TlsHolder certificate_;
   mutable std::mutex mutex_;
   std::shared_ptr<const Access> access_;  // owners: this and the requests that are being judged; guarded by mutex_
@@ -91,7 +100,8 @@ class Service {
   std::unique_ptr<http::Server> server_;
 };
 
-Status Service::start(const settings::CoreServiceSettings& settings) {
+Status Service::start(const settings::CoreServiceSettings& settings, std::vector<daemon::NamedSocket> inherited) {
+  started_with_ = settings;
   access_ = std::make_shared<const Access>();
   if (settings.use_https) {
     if (Status taken = take_certificates(settings); !taken) return taken;
@@ -100,14 +110,12 @@ Status Service::start(const settings::CoreServiceSettings& settings) {
   }
 
   // The address is taken before anything is started: a second core on this port must not touch the first one's jobs.
-  auto sockets = net::listen_on(settings.listen, settings.port);
-  if (!sockets) return sockets.error();
+  if (Status opened = open_listeners(settings, std::move(inherited)); !opened) return opened;
   http::ServerOptions options;
-  for (net::ListeningSocket& socket : *sockets) {
-    http::ListenerOptions listener;
-    listener.adopted = std::move(socket.fd);
+  for (daemon::OpenListener& one : listeners_.sockets) {
+    http::ListenerOptions& listener = options.listeners.emplace_back();
+    listener.adopted = std::move(one.socket.fd);
     if (settings.use_https) listener.tls = [this] { return certificate_.get(); };
-    options.listeners.push_back(std::move(listener));
   }
   options.server_header = "smart_proxy_dynflow_core/" PRODUCT_VERSION;
 
@@ -115,7 +123,16 @@ Status Service::start(const settings::CoreServiceSettings& settings) {
   if (Status started = core_->start(); !started) return started;
   server_ = std::make_unique<http::Server>(std::move(options));
   if (Status served = server_->start([this](http::Request& request) { return handle(request); }); !served) return served;
-  log::info({}, "Dynflow core has launched on {} socket(s), waiting for requests", sockets->size());
+  log::info({}, "Dynflow core has launched on {} socket(s), waiting for requests", listeners_.sockets.size());
+  return {};
+}
+
+Status Service::open_listeners(const settings::CoreServiceSettings& settings, std::vector<daemon::NamedSocket> inherited) {
+  has_successor_ = !inherited.empty();
+  auto opened = daemon::open_listeners({{settings.use_https ? "https" : "http", settings.listen, settings.port}}, std::move(inherited));
+  if (!opened) return opened.error();
+  listeners_ = *std::move(opened);
+  has_successor_ = daemon::keep_sockets(listeners_) || has_successor_;
   return {};
 }
 
@@ -125,6 +142,11 @@ Status Service::take_certificates(const settings::CoreServiceSettings& settings)
   // foreman_ssl_cert already falls back to ssl_certificate.
   auto client = Access::for_client(settings.foreman_ssl_cert.value_or(*settings.ssl_certificate));
   if (!client) return client.error();
+  if ((*context)->expires() <= system_clock().now()) {
+    const std::string text = *settings.ssl_certificate + " has expired";
+    if (certificate_.get()) return Error(Code::kInvalid, text);
+    log::error({}, "{}: clients will refuse it", text);
+  }
   certificate_.set(*std::move(context));
   const std::lock_guard lock(mutex_);
   access_ = std::make_shared<const Access>(*std::move(client));
@@ -152,26 +174,33 @@ http::Response Service::handle(http::Request& request) {
 }
 
 void Service::reload() {
-  log::info({}, "Reading certificates and the log level again");
-  const auto settings = settings::load_core_service(where_);
-  if (!settings) {
-    log::error({}, "Nothing was changed: {}", settings.error().message());
-    return;
+  daemon::tell_reloading();
+  log::info({}, "Reading settings and certificates again");
+  const auto fresh = settings::load_core_service(where_);
+  const Status done = fresh ? take_over_settings(*fresh) : Status(fresh.error());
+  if (!done) log::error({}, "The old settings stay: {}", done.error().message());
+  daemon::tell_ready();
+}
+
+Status Service::take_over_settings(const settings::CoreServiceSettings& fresh) {
+  if (Status configured = log::configure(fresh.log_options()); !configured) return configured;
+  for (const std::string& warning : fresh.warnings) log::warn({}, "{}", warning);
+  if (certificate_.get() && fresh.use_https) {
+    if (const Status taken = take_certificates(fresh); !taken) log::error({}, "The old certificates stay: {}", taken.error().message());
   }
-  log::set_level(settings->log_level);
-  log::reopen();
-  if (certificate_.get() && settings->use_https) {
-    if (const Status taken = take_certificates(*settings); !taken) {
-      log::error({}, "The old certificates stay: {}", taken.error().message());
-    }
+  for (const std::string_view key : settings::changed_keys(started_with_->values, fresh.values)) {
+    if (settings::is_taken_at_reload(fresh.values.table(), key)) continue;
+    log::warn({}, "{}: the change of :{}: takes effect at the next start", fresh.values.place(key), key);
   }
-  log::info({}, "Other settings take effect at the next start");
+  log::info({}, "The settings were read again");
+  return {};
 }
 
 void Service::stop() {
   if (server_) {
     log::info({}, "Shutting down: no new requests");
-    server_->stop(Deadline::after(kRequestGrace));
+    server_->drain(has_successor_ ? http::Server::Latecomers::kWait : http::Server::Latecomers::kRefused, Deadline::after(kRequestGrace));
+    server_->stop(Deadline::after(kLastWords));
   }
   if (core_) core_->stop(Deadline::after(kCoreGrace));
 }
@@ -187,6 +216,7 @@ int fail(Readiness& readiness, const Error& error) {
 
 int run(const CommandLine& command_line) {
   SignalWaiter signals{SIGTERM, SIGINT, SIGHUP, SIGUSR1};
+  std::vector<daemon::NamedSocket> inherited = daemon::take_sockets();  // they are this process's, not its child's
   Readiness readiness;
   settings::CoreServiceOptions where;
   if (command_line.config_dir) {
@@ -215,20 +245,22 @@ int run(const CommandLine& command_line) {
   for (const std::string& warning : settings->warnings) log::warn({}, "{}", warning);
 
   Service service(where);
-  if (const Status started = service.start(*settings); !started) {
+  if (const Status started = service.start(*settings, std::move(inherited)); !started) {
     service.stop();
     pid_file.reset();  // before anybody is told: whoever waits finds no trace
     return fail(readiness, started.error());
   }
   readiness.tell(0);
-  sd_notify(0, "READY=1");
+  daemon::tell_ready();
+  const std::optional<Duration> watchdog = daemon::watchdog_interval();
   while (true) {
-    switch (signals.wait(24h).value_or(0)) {
+    if (watchdog && service.is_alive()) daemon::tell_alive();
+    switch (signals.wait(watchdog.value_or(24h)).value_or(0)) {
       case SIGHUP: service.reload(); break;
       case SIGUSR1: log::reopen(); break;
       case SIGTERM:
       case SIGINT:
-        sd_notify(0, "STOPPING=1");
+        daemon::tell_stopping();
         service.stop();
         log::info({}, "Finished shutting down");
         return 0;

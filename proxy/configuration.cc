@@ -27,6 +27,10 @@ std::vector<std::string> Configuration::warnings() const {
   return all;
 }
 
+std::vector<const settings::Values*> Configuration::tables() const {
+  return {&global.values, &dynflow.module.values, &logs.values, &remote_execution_ssh.values, &ansible.values};
+}
+
 Result<Configuration> load_configuration(const std::filesystem::path& folder) {
   auto global = settings::load_global((folder / "settings.yml").string());
   if (!global) return global.error();

@@ -28,6 +28,8 @@ struct Configuration {
 
   // Of all files, in the order of reading.
   std::vector<std::string> warnings() const;
+  // Of all files, in the order of reading; always the same files.
+  std::vector<const settings::Values*> tables() const;
 };
 
 // Reads `folder`/settings.yml and the module files. Errors: kInvalid, one line with file, line, key and what is

@@ -1,15 +1,21 @@
 #include "proxy/program.h"
 
 #include <fmt/format.h>
-#include <systemd/sd-daemon.h>
 
+#include <algorithm>
 #include <csignal>
+#include <functional>
+#include <optional>
+#include <string_view>
+#include <vector>
 
 #include "proxy/configuration.h"
 #include "proxy/dynflow/core_loader.h"
 #include "proxy/host/host.h"
 #include "proxy/host/version.h"
 #include "shared/base/signals.h"
+#include "shared/daemon/instance_lock.h"
+#include "shared/daemon/supervisor.h"
 #include "shared/http/server.h"
 #include "shared/log/setup.h"
 #include "shared/net/socket.h"
@@ -20,135 +26,217 @@ namespace {
 
 using namespace std::chrono_literals;
 
-// What is in flight may take this long to finish after SIGTERM; then running steps of jobs this long. Together below
-// systemd's default of 90 s.
-constexpr Duration kRequestGrace = 10s;
+// After :shutdown_grace: what still waits for others is told to end, and has this long to send its 503; then running steps of
+// jobs have the rest. Together below the unit's TimeoutStopSec.
+constexpr Duration kLastWords = 2s;
 constexpr Duration kModuleGrace = 15s;
+
+// How long the process before may take to end, when it has given us its sockets and connections wait in them.
+constexpr Duration kPredecessorPatience = 120s;
+constexpr Duration kBetweenLooks = 20ms;
 
 // Threads are started when needed. More than the relay's connections, so that a core that hangs leaves some for the
 // proxy's own routes.
 constexpr std::size_t kMostWorkers = 96;
 
+constexpr std::string_view kHttp = "http";
+constexpr std::string_view kHttps = "https";
+
 class Program {
  public:
   explicit Program(std::filesystem::path config_dir) : config_dir_(std::move(config_dir)) {}
 
-  Status start();
+  // `inherited`: sockets that the process before had, or that a socket unit gives. With them the end of the process before is
+  // waited for; `pause` sleeps for a moment, and returns false when the wait is to be given up.
+  Status start(std::vector<daemon::NamedSocket> inherited, const std::function<bool()>& pause);
   void reload();
   void stop();
+  // False when it hangs: a watchdog may end it.
+  bool is_alive() { return !server_ || server_->has_turned(); }
 
  private:
-  Status open_listeners(const Configuration& configuration);
-  Status open_listener(const std::string& host, std::uint16_t port, const http::TlsProvider& tls);
+  Status load_certificate(const Configuration& configuration);
+  Status open_listeners(std::vector<daemon::NamedSocket> inherited);
+  Status wait_for_predecessor(const std::function<bool()>& pause);
+  Status start_server();
+  Status take_over_settings(Configuration fresh);
+  void renew_certificate(const Configuration& fresh);
+  void name_what_waits(const Configuration& fresh) const;
 
   const std::filesystem::path config_dir_;
+  std::optional<Configuration> started_with_;  // what counts until the next start
+  std::chrono::seconds shutdown_grace_{10};
   std::shared_ptr<log::Buffer> buffer_;  // owners: this, the logger and the host
   net::TlsHolder certificate_;
-  std::vector<http::ListenerOptions> listeners_;
+  daemon::OpenListeners listeners_;
+  bool has_successor_ = false;  // somebody else has the sockets, too: connections may wait in them
+  daemon::InstanceLock lock_;
+  std::shared_ptr<Authorization> authorization_;  // owners: this, the host and its modules
+  DynflowModule* dynflow_ = nullptr;              // the host's
   std::unique_ptr<Host> host_;
   std::unique_ptr<http::Server> server_;
 };
 
-Status Program::start() {
-  auto configuration = load_configuration(config_dir_);
-  if (!configuration) return configuration.error();
-  auto buffer = log::Buffer::create(configuration->global.log_buffer, configuration->global.log_buffer_errors);
-  if (!buffer) return buffer.error().in(configuration->global.values.place("log_buffer"));
+Status Program::start(std::vector<daemon::NamedSocket> inherited, const std::function<bool()>& pause) {
+  auto loaded = load_configuration(config_dir_);
+  if (!loaded) return loaded.error();
+  started_with_ = *std::move(loaded);
+  const Configuration& configuration = *started_with_;
+  const settings::GlobalSettings& global = configuration.global;
+  shutdown_grace_ = global.shutdown_grace;
+  auto buffer = log::Buffer::create(global.log_buffer, global.log_buffer_errors);
+  if (!buffer) return buffer.error().in(global.values.place("log_buffer"));
   buffer_ = *std::move(buffer);
-  if (Status done = log::configure(configuration->global.log_options(buffer_)); !done) return done;
-  for (const std::string& warning : configuration->warnings()) log::warn({}, "{}", warning);
+  if (Status done = log::configure(global.log_options(buffer_)); !done) return done;
+  for (const std::string& warning : configuration.warnings()) log::warn({}, "{}", warning);
 
   // The addresses are taken before anything is started: a second proxy on this port must not touch the first one's jobs.
-  if (Status opened = open_listeners(*configuration); !opened) return opened;
+  if (Status certificate = load_certificate(configuration); !certificate) return certificate;
+  if (Status opened = open_listeners(std::move(inherited)); !opened) return opened;
 
-  auto dynflow = dynflow_options(*configuration, executable_folder());
+  auto dynflow = dynflow_options(configuration, executable_folder());
   if (!dynflow) return dynflow.error();
-  auto script = script_options(*configuration);
+  auto script = script_options(configuration);
   if (!script) return script.error();
-  auto authorization = std::make_shared<const Authorization>(trust_policy(*configuration),
-                                                             system_host_names(resolver_limit(*configuration)));
+  // What can be wrong with the settings was found; from here on the process before is needed no more.
+  if (Status waited = wait_for_predecessor(pause); !waited) return waited;
+
+  authorization_ = std::make_shared<Authorization>(trust_policy(configuration), system_host_names(resolver_limit(configuration)));
   Host::Parts parts;
-  parts.authorization = authorization;
-  parts.modules.push_back(std::make_unique<DynflowModule>(*std::move(dynflow), authorization));
+  parts.authorization = authorization_;
+  auto module = std::make_unique<DynflowModule>(*std::move(dynflow), authorization_);
+  dynflow_ = module.get();
+  parts.modules.push_back(std::move(module));
   parts.modules.push_back(std::make_unique<ScriptModule>(*std::move(script)));
-  parts.logs = logs_feature(*configuration);
+  parts.logs = logs_feature(configuration);
   parts.buffer = buffer_;
   host_ = std::make_unique<Host>(std::move(parts));
   host_->start_modules();
+  return start_server();
+}
 
-  const std::size_t sockets = listeners_.size();
+Status Program::start_server() {
+  const std::size_t sockets = listeners_.sockets.size();
   http::ServerOptions options;
-  options.listeners = std::move(listeners_);
+  for (daemon::OpenListener& one : listeners_.sockets) {
+    http::ListenerOptions& listener = options.listeners.emplace_back();
+    listener.adopted = std::move(one.socket.fd);
+    if (one.kind == kHttps) listener.tls = [this] { return certificate_.get(); };
+  }
   options.max_workers = kMostWorkers;
   options.server_header = fmt::format("foreman-proxy/{}", kHostVersion);
   server_ = std::make_unique<http::Server>(std::move(options));
-  if (Status served = server_->start([this](http::Request& request) { return host_->handle(request); }); !served) {
-    return served;
-  }
+  if (Status served = server_->start([this](http::Request& request) { return host_->handle(request); }); !served) return served;
   log::info({}, "Smart proxy has launched on {} socket(s), waiting for requests", sockets);
   return {};
 }
 
-Status Program::open_listeners(const Configuration& configuration) {
-  const settings::GlobalSettings& global = configuration.global;
-  if (!global.has_https()) log::warn({}, "Missing SSL setup, https is disabled.");
-  if (!global.http_port && !global.has_https()) {
-    return Error(Code::kInvalid, "Both http and https are disabled, unable to start.");
+Status Program::load_certificate(const Configuration& configuration) {
+  if (!configuration.global.has_https()) {
+    log::warn({}, "Missing SSL setup, https is disabled.");
+    return {};
   }
-  http::TlsProvider tls;
-  if (global.has_https()) {
-    auto context = net::TlsServerContext::create(tls_options(configuration));
-    if (!context) return context.error();
-    certificate_.set(*std::move(context));
-    tls = [this] { return certificate_.get(); };
+  auto context = net::TlsServerContext::create(tls_options(configuration));
+  if (!context) return context.error();
+  if ((*context)->expires() <= system_clock().now()) {
+    log::error({}, "The certificate {} has expired: clients will refuse it", *configuration.global.ssl_certificate);
   }
-  for (const std::string& host : global.bind_host) {
-    if (global.http_port) {
-      if (Status opened = open_listener(host, *global.http_port, {}); !opened) return opened;
-    }
-    if (tls) {
-      if (Status opened = open_listener(host, global.https_port, tls); !opened) return opened;
-    }
-  }
+  certificate_.set(*std::move(context));
   return {};
 }
 
-Status Program::open_listener(const std::string& host, std::uint16_t port, const http::TlsProvider& tls) {
-  auto sockets = net::listen_on(host, port);
-  if (!sockets) return sockets.error();
-  for (net::ListeningSocket& socket : *sockets) {
-    http::ListenerOptions listener;
-    listener.adopted = std::move(socket.fd);
-    listener.tls = tls;
-    listeners_.push_back(std::move(listener));
+Status Program::open_listeners(std::vector<daemon::NamedSocket> inherited) {
+  const settings::GlobalSettings& global = started_with_->global;
+  if (!global.http_port && !global.has_https()) return Error(Code::kInvalid, "Both http and https are disabled, unable to start.");
+  std::vector<daemon::WantedListener> wanted;
+  for (const std::string& host : global.bind_host) {
+    if (global.http_port) wanted.push_back({std::string(kHttp), host, *global.http_port});
+    if (global.has_https()) wanted.push_back({std::string(kHttps), host, global.https_port});
   }
+  has_successor_ = !inherited.empty();
+  auto opened = daemon::open_listeners(wanted, std::move(inherited));
+  if (!opened) return opened.error();
+  listeners_ = *std::move(opened);
+  has_successor_ = daemon::keep_sockets(listeners_) || has_successor_;
+  return {};
+}
+
+Status Program::wait_for_predecessor(const std::function<bool()>& pause) {
+  const std::filesystem::path folder = started_with_->global.state_directory;
+  std::error_code ignored;
+  if (!std::filesystem::is_directory(folder, ignored)) return {};
+  const bool is_inherited = std::any_of(listeners_.sockets.begin(), listeners_.sockets.end(), [](const auto& one) { return one.is_inherited; });
+  bool has_told = false;
+  const auto wait = [&] {
+    if (!has_told) log::info({}, "Another process still works with {}: waiting for its end", folder.string());
+    has_told = true;
+    return pause();
+  };
+  auto lock = daemon::InstanceLock::acquire(folder / "smart-proxy.lock", Deadline::after(is_inherited ? kPredecessorPatience : 0s), wait);
+  if (!lock) return lock.error();
+  lock_ = *std::move(lock);
   return {};
 }
 
 void Program::reload() {
-  log::info({}, "Reading certificates and the log level again");
-  const auto configuration = load_configuration(config_dir_);
-  if (!configuration) {
-    log::error({}, "Nothing was changed: {}", configuration.error().message());
+  daemon::tell_reloading();
+  log::info({}, "Reading settings and certificates again");
+  auto fresh = load_configuration(config_dir_);
+  const Status done = fresh ? take_over_settings(*std::move(fresh)) : Status(fresh.error());
+  if (!done) log::error({}, "The old settings stay: {}", done.error().message());
+  daemon::tell_ready();
+}
+
+Status Program::take_over_settings(Configuration fresh) {
+  // All that can be wrong comes first: half of a change is worse than none.
+  const auto dynflow = dynflow_options(fresh, executable_folder());
+  if (!dynflow) return dynflow.error();
+  if (const auto script = script_options(fresh); !script) return script.error();
+  if (Status configured = log::configure(fresh.global.log_options(buffer_)); !configured) return configured;
+  for (const std::string& warning : fresh.warnings()) log::warn({}, "{}", warning);
+  renew_certificate(fresh);
+  authorization_->replace(trust_policy(fresh), system_host_names(resolver_limit(fresh)));
+  shutdown_grace_ = fresh.global.shutdown_grace;
+  name_what_waits(fresh);
+  // Last, as it asks the other side and may take a while.
+  dynflow_->reload(*dynflow);
+  log::info({}, "The settings were read again");
+  return {};
+}
+
+void Program::renew_certificate(const Configuration& fresh) {
+  const settings::GlobalSettings& global = fresh.global;
+  if (!certificate_.get() || !global.has_https()) {
+    if (certificate_.get() || global.has_https()) log::warn({}, "The https listener {} at the next start", global.has_https() ? "comes" : "goes");
     return;
   }
-  log::set_level(configuration->global.log_level);
-  log::reopen();
-  if (certificate_.get() && configuration->global.has_https()) {
-    auto context = net::TlsServerContext::create(tls_options(*configuration));
-    if (context) {
-      certificate_.set(*std::move(context));
-    } else {
-      log::error({}, "The old certificate stays: {}", context.error().message());
+  auto context = net::TlsServerContext::create(tls_options(fresh));
+  if (!context) {
+    log::error({}, "The old certificate stays: {}", context.error().message());
+  } else if ((*context)->expires() <= system_clock().now()) {
+    log::error({}, "The old certificate stays: {} has expired", *global.ssl_certificate);
+  } else {
+    certificate_.set(*std::move(context));
+  }
+}
+
+void Program::name_what_waits(const Configuration& fresh) const {
+  const auto old_tables = started_with_->tables();
+  const auto new_tables = fresh.tables();
+  for (std::size_t i = 0; i < new_tables.size(); ++i) {
+    for (const std::string_view key : settings::changed_keys(*old_tables[i], *new_tables[i])) {
+      if (settings::is_taken_at_reload(new_tables[i]->table(), key)) continue;
+      log::warn({}, "{}: the change of :{}: takes effect at the next start", new_tables[i]->place(key), key);
     }
   }
-  log::info({}, "Other settings take effect at the next start");
 }
 
 void Program::stop() {
   if (server_) {
     log::info({}, "Shutting down: no new requests");
-    server_->stop(Deadline::after(kRequestGrace));
+    server_->drain(has_successor_ ? http::Server::Latecomers::kWait : http::Server::Latecomers::kRefused, Deadline::after(shutdown_grace_));
+    host_->interrupt_modules();
+    server_->stop(Deadline::after(kLastWords));
   }
   if (host_) host_->stop_modules(Deadline::after(kModuleGrace));
 }
@@ -158,20 +246,29 @@ void Program::stop() {
 int run(const std::filesystem::path& config_dir) {
   SignalWaiter signals{SIGTERM, SIGINT, SIGHUP, SIGUSR1};
   Program program(config_dir);
-  if (const Status started = program.start(); !started) {
+  bool is_ended = false;
+  const auto pause = [&] {
+    const int signal = signals.wait(kBetweenLooks).value_or(0);
+    is_ended = is_ended || signal == SIGTERM || signal == SIGINT;
+    return !is_ended;
+  };
+  if (const Status started = program.start(daemon::take_sockets(), pause); !started) {
+    if (is_ended) return 0;
     log::error({}, "Error during startup, terminating: {}", started.error().message());
     fmt::print("Errors detected on startup, see log for details. Exiting: {}\n", started.error().message());
     program.stop();
     return 1;
   }
-  sd_notify(0, "READY=1");
+  daemon::tell_ready();
+  const std::optional<Duration> watchdog = daemon::watchdog_interval();
   while (true) {
-    switch (signals.wait(24h).value_or(0)) {
+    if (watchdog && program.is_alive()) daemon::tell_alive();
+    switch (signals.wait(watchdog.value_or(24h)).value_or(0)) {
       case SIGHUP: program.reload(); break;
       case SIGUSR1: log::reopen(); break;
       case SIGTERM:
       case SIGINT:
-        sd_notify(0, "STOPPING=1");
+        daemon::tell_stopping();
         program.stop();
         log::info({}, "Smart proxy has ended");
         return 0;

@@ -54,34 +54,37 @@ Result<DynflowModule::Start> DynflowModule::decide_start() {
   if (!loaded) log::error({}, "What the mode was is not known: {}", loaded.error().message());
   std::optional<SavedMode> saved = loaded ? *loaded : std::nullopt;
   if (saved && saved->setting == to_string(options_.external_core)) {
-    const bool is_possible = row_of(saved->state).target == Side::kOther || library().ok();
+    const bool is_possible = row_of(saved->state).target == Side::kOther || library()->ok();
     std::string reason = saved->reason;
     if (is_possible) return Start{saved->state, std::move(saved), std::move(reason)};
   }
   // With `external_core: true` nothing is loaded, not even to look: the proxy stays as small as it can be.
-  const bool is_loadable = options_.external_core != ExternalCore::kTrue && library().ok();
+  const bool is_loadable = options_.external_core != ExternalCore::kTrue && library()->ok();
   const ModeRule& rule = decide_mode(options_.external_core, is_loadable);
-  if (rule.mode == Mode::kFailed) return Error(Code::kUnavailable, fmt::format("{}: {}", rule.reason, library().error().message()));
+  if (rule.mode == Mode::kFailed) return Error(Code::kUnavailable, fmt::format("{}: {}", rule.reason, library()->error().message()));
   const Side target = rule.mode == Mode::kRelay ? Side::kOther : Side::kOwn;
   if (!saved) return Start{settled(target), std::nullopt, std::string(rule.reason)};
   const auto state = next_state(saved->state, target == Side::kOwn ? ModeEvent::kAskInProcess : ModeEvent::kAskExternal);
   return Start{state.value_or(settled(target)), std::nullopt, fmt::format("{} (it was {} before the restart)", rule.reason, saved->setting)};
 }
 
-const Result<CoreLibrary>& DynflowModule::library() {
-  if (!library_) library_ = CoreLibrary::load(options_.executable_folder);
-  return *library_;
+DynflowModule::Library DynflowModule::library() {
+  const std::lock_guard lock(mutex_);
+  if (!library_ || !library_->ok()) library_ = std::make_shared<const Result<CoreLibrary>>(CoreLibrary::load(options_.executable_folder));
+  return library_;
 }
 
 Result<std::shared_ptr<Backend>> DynflowModule::make_own() {
-  if (!library().ok()) return library().error();
-  log::info({}, "Dynflow runs in this process with {}", library()->path().string());
+  const Library found = library();
+  if (!found->ok()) return found->error();
+  const CoreLibrary& library = **found;
+  log::info({}, "Dynflow runs in this process with {}", library.path().string());
   core::CoreOptions core_options = options_.core;
-  core_options.plugin_directory = library()->path().parent_path();
+  core_options.plugin_directory = library.path().parent_path();
   for (const ExecutorSwitch& executor : options_.executors) {
     if (executor.enabled.is_on()) core_options.plugins.push_back(executor.library);
   }
-  auto core = library()->make(core_options);
+  auto core = library.make(core_options);
   if (!core) return core.error();
   auto own = std::make_shared<InProcess>(*std::move(core), authorization_);
   if (Status started = own->start(); !started) return started.error();
@@ -98,6 +101,31 @@ Result<std::shared_ptr<Backend>> DynflowModule::make_other() {
 
 void DynflowModule::stop(Deadline deadline) {
   if (control_) control_->stop(deadline);
+}
+
+void DynflowModule::interrupt() {
+  if (!control_) return;
+  if (const auto other = control_->view().other) other->interrupt();
+}
+
+void DynflowModule::reload(const DynflowOptions& fresh) {
+  if (!control_) return;
+  control_->set_policy(fresh.hand_over);
+  const std::string wanted(to_string(fresh.external_core));
+  if (wanted == control_->setting()) return;
+  const bool is_loadable = fresh.external_core != ExternalCore::kTrue && library()->ok();
+  const ModeRule& rule = decide_mode(fresh.external_core, is_loadable);
+  if (rule.mode == Mode::kFailed) {
+    log::error({}, "The mode stays: {}: {}", rule.reason, library()->error().message());
+    return;
+  }
+  const ModeEvent event = rule.mode == Mode::kRelay ? ModeEvent::kAskExternal : ModeEvent::kAskInProcess;
+  const auto done = control_->change(event, fmt::format("external_core is {} in the settings now", wanted));
+  if (!done) {
+    log::error({}, "The mode stays, external_core: {} cannot be followed: {}", wanted, done.error().message());
+    return;
+  }
+  control_->set_setting(wanted);
 }
 
 bool DynflowModule::serves(bool is_tls) const {

@@ -5,6 +5,7 @@
 
 #include <filesystem>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
@@ -54,6 +55,11 @@ class DynflowModule final : public Module {
   std::vector<Feature> features() const override;
   bool serves(bool is_tls) const override;
   http::Response handle(http::Request& request) override;
+  void interrupt() override;
+
+  // Takes over what may change while the module runs: the rules of hand-overs, and `external_core`, whose new value begins a
+  // hand-over. What cannot be done is logged, and tried again at the next call. From the main thread.
+  void reload(const DynflowOptions& fresh);
 
  private:
   struct Start {
@@ -64,7 +70,9 @@ class DynflowModule final : public Module {
   // Where to begin: as the settings say, or where we were when they say what they said then.
   Result<Start> decide_start();
   Status start_control();
-  const Result<CoreLibrary>& library();
+  using Library = std::shared_ptr<const Result<CoreLibrary>>;  // owners: this and who works with it
+  // Looked for when it is needed first, and again as long as it could not be loaded.
+  Library library();
   Result<std::shared_ptr<Backend>> make_own();
   Result<std::shared_ptr<Backend>> make_other();
   // `own`: the core in this process when it takes the launches; null: only the other side knows its features.
@@ -73,7 +81,8 @@ class DynflowModule final : public Module {
   DynflowOptions options_;
   std::shared_ptr<const Authorization> authorization_;  // owners: the host and its modules
   ModuleState state_ = ModuleState::kUninitialized;
-  std::optional<Result<CoreLibrary>> library_;  // looked for when it is needed first
+  std::mutex mutex_;  // of library_
+  Library library_;
   std::unique_ptr<ModeControl> control_;        // null unless running, as what follows
   std::unique_ptr<TaskRoutes> tasks_;
   std::unique_ptr<ModeRoutes> mode_;

@@ -34,10 +34,24 @@ bool is_excluded(std::string_view parameters) {
 }  // namespace
 
 Authorization::Authorization(TrustPolicy policy, std::unique_ptr<const HostNames> names)
-    : policy_(std::move(policy)), names_(std::move(names)) {
-  if (policy_.trusted_hosts) {
-    for (std::string& name : *policy_.trusted_hosts) name = lower_case(name);
+    : rules_(make_rules(std::move(policy), std::move(names))) {}
+
+std::shared_ptr<const Authorization::Rules> Authorization::make_rules(TrustPolicy policy, std::unique_ptr<const HostNames> names) {
+  if (policy.trusted_hosts) {
+    for (std::string& name : *policy.trusted_hosts) name = lower_case(name);
   }
+  return std::make_shared<const Rules>(Rules{std::move(policy), std::move(names)});
+}
+
+void Authorization::replace(TrustPolicy policy, std::unique_ptr<const HostNames> names) {
+  auto fresh = make_rules(std::move(policy), std::move(names));
+  const std::lock_guard lock(mutex_);
+  rules_.swap(fresh);
+}
+
+std::shared_ptr<const Authorization::Rules> Authorization::rules() const {
+  const std::lock_guard lock(mutex_);
+  return rules_;
 }
 
 std::optional<std::string> Authorization::check(const http::Request& request, std::string_view path) const {
@@ -52,37 +66,39 @@ std::optional<std::string> Authorization::check(const http::Request& request, st
 
 std::optional<std::string> Authorization::check_trusted_hosts(const http::Request& request,
                                                               std::string_view path) const {
-  if (!policy_.trusted_hosts) return std::nullopt;
+  const std::shared_ptr<const Rules> now = rules();
+  if (!now->policy.trusted_hosts) return std::nullopt;
+  const std::vector<std::string>& trusted = *now->policy.trusted_hosts;
   log::debug({.request_id = request.request_id}, "verifying remote client {} against trusted_hosts [{}]",
-             request.peer.address, fmt::join(*policy_.trusted_hosts, ", "));
-  const auto name = request.peer.is_tls ? name_in_certificate(request) : name_of_peer(request);
+             request.peer.address, fmt::join(trusted, ", "));
+  const auto name = request.peer.is_tls ? name_in_certificate(request) : name_of_peer(request, *now);
   if (!name) return name.error().message();
   const std::string lowered = lower_case(*name);
-  if (is_trusted(lowered)) return std::nullopt;
+  if (std::find(trusted.begin(), trusted.end(), lowered) != trusted.end()) return std::nullopt;
   return fmt::format("Untrusted client {} attempted to access {}. Check :trusted_hosts: in settings.yml", lowered,
                      path.empty() ? "/" : path);
 }
 
-Result<std::string> Authorization::name_in_certificate(const http::Request& request) const {
+Result<std::string> Authorization::name_in_certificate(const http::Request& request) {
   if (!request.peer.certificate) return Error(Code::kForbidden, "could not read client cert from environment");
   const auto& name = request.peer.certificate->common_name();
   if (!name || name->empty()) return Error(Code::kForbidden, "could not read CN from the client certificate");
   return *name;
 }
 
-Result<std::string> Authorization::name_of_peer(const http::Request& request) const {
+Result<std::string> Authorization::name_of_peer(const http::Request& request, const Rules& rules) {
   const std::string& address = request.peer.address;
   if (address.empty()) return Error(Code::kForbidden, "could not get remote address from environment");
   // A link-local peer has no name in any DNS; it is trusted only when its address itself is listed.
   if (address.find('%') != std::string::npos) return address;
 
-  const auto name = names_->name_of(address);
+  const auto name = rules.names->name_of(address);
   if (!name) {
     return Error(Code::kForbidden, fmt::format("unable to resolve hostname for ip address {}\n\n{}", address,
                                                name.error().message()));
   }
-  if (!policy_.forward_verify) return *name;
-  const auto addresses = names_->addresses_of(*name);
+  if (!rules.policy.forward_verify) return *name;
+  const auto addresses = rules.names->addresses_of(*name);
   if (!addresses) {
     return Error(Code::kForbidden, fmt::format("could not forward verify the remote hostname - {} ({})\n\n{}", *name,
                                                address, addresses.error().message()));
@@ -92,11 +108,6 @@ Result<std::string> Authorization::name_of_peer(const http::Request& request) co
                  fmt::format("untrusted client has no matching forward DNS lookup - {} ({})", *name, address));
   }
   return *name;
-}
-
-bool Authorization::is_trusted(const std::string& lower_case_name) const {
-  const auto& hosts = *policy_.trusted_hosts;
-  return std::find(hosts.begin(), hosts.end(), lower_case_name) != hosts.end();
 }
 
 std::unique_ptr<http::Response> Authorization::refusal(const http::Request& request, std::string_view path) const {

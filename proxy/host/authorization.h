@@ -1,12 +1,13 @@
 // Who may use this proxy: trusted hosts and client certificates, with the Ruby proxy's words
 // (smart-proxy 3.11, lib/sinatra/authorization.rb and lib/proxy/helpers.rb).
 //
-// Threads: immutable; all methods may be called from any thread. check() blocks on the resolver for clients without
+// Threads: all methods may be called from any thread. check() blocks on the resolver for clients without
 // TLS when trusted hosts are set.
 #pragma once
 
 #include <chrono>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -27,6 +28,9 @@ class Authorization {
  public:
   Authorization(TrustPolicy policy, std::unique_ptr<const HostNames> names);
 
+  // Other rules from now on; requests that are being judged are judged by the old ones.
+  void replace(TrustPolicy policy, std::unique_ptr<const HostNames> names);
+
   // Trusted hosts first, then the client certificate (`do_authorize_any`). `path` is the request's path below the
   // module's mount point, for the refusal's text. Nothing = allowed, else why not.
   std::optional<std::string> check(const http::Request& request, std::string_view path) const;
@@ -35,14 +39,20 @@ class Authorization {
   std::unique_ptr<http::Response> refusal(const http::Request& request, std::string_view path) const;
 
  private:
+  struct Rules {
+    TrustPolicy policy;  // names in lower case
+    std::unique_ptr<const HostNames> names;
+  };
+  static std::shared_ptr<const Rules> make_rules(TrustPolicy policy, std::unique_ptr<const HostNames> names);
+  std::shared_ptr<const Rules> rules() const;
+
   std::optional<std::string> check_trusted_hosts(const http::Request& request, std::string_view path) const;
   // The peer's name, or the refusal.
-  Result<std::string> name_in_certificate(const http::Request& request) const;
-  Result<std::string> name_of_peer(const http::Request& request) const;
-  bool is_trusted(const std::string& lower_case_name) const;
+  static Result<std::string> name_in_certificate(const http::Request& request);
+  static Result<std::string> name_of_peer(const http::Request& request, const Rules& rules);
 
-  TrustPolicy policy_;  // names in lower case
-  std::unique_ptr<const HostNames> names_;
+  mutable std::mutex mutex_;
+  std::shared_ptr<const Rules> rules_;  // owners: this and the requests that are being judged; guarded by mutex_
   // Anybody who reaches the port can provoke refusals.
   mutable log::RateLimit refusals_{100, std::chrono::seconds(10)};
 };

@@ -57,6 +57,10 @@ void Host::stop_modules(Deadline deadline) {
   for (auto module = parts_.modules.rbegin(); module != parts_.modules.rend(); ++module) (*module)->stop(deadline);
 }
 
+void Host::interrupt_modules() {
+  for (const auto& module : parts_.modules) module->interrupt();
+}
+
 std::vector<Feature> Host::features() const {
   std::vector<Feature> all;
   for (const auto& module : parts_.modules) {

@@ -29,6 +29,8 @@ class Host {
   // Starts every module. One that cannot start is logged, shown in /logs as failed, and left out.
   void start_modules();
   void stop_modules(Deadline deadline);
+  // Requests under way end soon, with 503.
+  void interrupt_modules();
 
   // Logs the request, answers it, adds the fields that every answer carries. Never throws.
   http::Response handle(http::Request& request);

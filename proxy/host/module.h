@@ -25,6 +25,8 @@ class Module {
   virtual Status start() = 0;
   // Lets what runs end until the deadline. Harmless twice or before start().
   virtual void stop(Deadline deadline) = 0;
+  // Requests that wait for somebody else end soon, with 503: there is no more time to wait. Harmless before start().
+  virtual void interrupt() = 0;
 
   // The module's own row, then those of the features that stand on it; never blocking.
   virtual std::vector<Feature> features() const = 0;

@@ -30,6 +30,7 @@ class ScriptModule final : public Module {
   std::string_view mount() const override { return "/ssh"; }
   Status start() override { return {}; }
   void stop(Deadline) override {}
+  void interrupt() override {}
   std::vector<Feature> features() const override { return {}; }
   bool serves(bool is_tls) const override { return is_tls ? options_.enabled.https : options_.enabled.http; }
   http::Response handle(http::Request& request) override;

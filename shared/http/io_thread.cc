@@ -67,14 +67,30 @@ Status IoThread::start() {
   return {};
 }
 
-void IoThread::drain() {
+void IoThread::drain(Server::Latecomers latecomers) {
+  if (is_draining()) return;
+  accepts_latecomers_.store(latecomers == Server::Latecomers::kRefused);
   is_draining_.store(true);
   poller_.wake();
 }
 
+bool IoThread::has_turned() {
+  if (is_asked_to_turn_.exchange(true) && thread_.is_running()) {
+    const std::lock_guard lock(end_mutex_);
+    if (!has_ended_) return false;
+  }
+  poller_.wake();
+  return true;
+}
+
+bool IoThread::may_accept() const {
+  return !is_draining() || (accepts_latecomers_.load(std::memory_order_relaxed) && !is_cut() && connections_.size() > late_);
+}
+
 void IoThread::cut() {
   is_cut_.store(true);
-  drain();
+  drain(Server::Latecomers::kWait);
+  poller_.wake();
 }
 
 void IoThread::run() {
@@ -82,8 +98,9 @@ void IoThread::run() {
   bool has_cut = false;
   const auto interval = sweep_interval(options_);
   for (;;) {
+    is_asked_to_turn_.store(false, std::memory_order_relaxed);
     if (is_draining()) {
-      watch_listeners(false);
+      watch_listeners(may_accept());
       if (connections_.empty()) break;
     }
     const bool needs_sweep = !connections_.empty() || (!is_listening_ && !is_draining());
@@ -100,6 +117,7 @@ void IoThread::run() {
     }
     if (is_draining() && !has_drained) {
       has_drained = true;
+      drains_since_ = system_clock().instant();
       next_sweep_ = {};
     }
     if (is_cut() && !has_cut) {
@@ -143,7 +161,7 @@ std::mutex& IoThread::hand_over_lock(const ServedConnection& connection) {
 
 void IoThread::accept_all(std::size_t index) {
   const Listener& listener = listeners_[index];
-  for (int i = 0; i < kAcceptBatch && !is_draining(); ++i) {
+  for (int i = 0; i < kAcceptBatch && may_accept(); ++i) {
     auto accepted = net::accept_from(listener.socket.fd.get());
     if (accepted) {
       admit(std::move(*accepted), listener);
@@ -174,6 +192,8 @@ void IoThread::admit(net::AcceptedSocket accepted, const Listener& listener) {
                                                   static_cast<bool>(listener.tls));
   ServedConnection& connection = *owned;
   connections_.emplace(&connection, std::move(owned));
+  connection.is_late = is_draining() && accepts_latecomers_.load(std::memory_order_relaxed);
+  if (connection.is_late) ++late_;
   if (listener.tls) {
     const auto context = listener.tls();
     if (!context) {
@@ -182,7 +202,8 @@ void IoThread::admit(net::AcceptedSocket accepted, const Listener& listener) {
     }
     connection.io.set_tls(context->session(connection.io.fd()));
   }
-  connection.set_deadline(listener.tls ? options_.handshake_deadline : options_.head_deadline);
+  connection.set_deadline(connection.is_late ? kLingerTime : listener.tls ? options_.handshake_deadline : options_.head_deadline);
+  connection.rest.store(Rest::kFresh, std::memory_order_relaxed);
   if (!poller_.add(connection.io.fd(), net::kReadable | net::kPeerClosed | net::kOneShot, tag_of(connection))) {
     destroy(connection);
   }
@@ -190,7 +211,7 @@ void IoThread::admit(net::AcceptedSocket accepted, const Listener& listener) {
 
 void IoThread::handle(ServedConnection& connection) {
   { const std::lock_guard taken(hand_over_lock(connection)); }
-  connection.is_parked_idle.store(false, std::memory_order_relaxed);
+  connection.rest.store(Rest::kNone, std::memory_order_relaxed);
   if (connection.phase == Phase::kClosed) return destroy(connection);
   if (connection.phase == Phase::kLingering) return linger(connection);
   const Intake intake = connection.advance(scratch_);
@@ -200,8 +221,9 @@ void IoThread::handle(ServedConnection& connection) {
     case Intake::Kind::kReject: return refuse(connection, intake.reject.status, intake.reject.reason, {});
     case Intake::Kind::kRequest: break;
   }
+  if (connection.is_late) return refuse(connection, 503, kStopping, kRetrySoon);
   connection.clear_deadline();
-  if (!workers_.try_push(connection)) refuse(connection, 503, "the queue is full", "Retry-After: 1\r\n");
+  if (!workers_.try_push(connection)) refuse(connection, 503, "the queue is full", kRetrySoon);
 }
 
 void IoThread::refuse(ServedConnection& connection, int status, std::string_view reason, std::string_view extra) {
@@ -237,7 +259,7 @@ void IoThread::park(ServedConnection& connection, net::IoState state) {
   }
   if (connection.is_idle()) {
     connection.shrink_buffers();
-    connection.is_parked_idle.store(true, std::memory_order_relaxed);
+    connection.rest.store(connection.has_served ? Rest::kIdle : Rest::kFresh, std::memory_order_relaxed);
   }
   const bool wants_event_now = connection.phase == Phase::kClosed || state == net::IoState::kWantWrite;
   const std::uint32_t events = wants_event_now ? net::kWritable : net::kReadable | net::kPeerClosed;
@@ -250,16 +272,19 @@ void IoThread::park(ServedConnection& connection, net::IoState state) {
 void IoThread::destroy(ServedConnection& connection) {
   if (connection.phase != Phase::kClosed && connection.phase != Phase::kLingering) connection.io.finish_sending();
   count_.leave(connection.peer.address);
+  if (connection.is_late) --late_;
   connections_.erase(&connection);
 }
 
 void IoThread::sweep() {
-  if (!is_draining()) watch_listeners(true);
+  if (may_accept()) watch_listeners(true);
   const std::int64_t now = ServedConnection::ns_after(std::chrono::milliseconds(0));
+  const std::int64_t fresh_until = std::chrono::nanoseconds(drains_since_.time_since_epoch() + kLingerTime).count();
   for (auto& [connection, owned] : connections_) {
     char byte;
     // Bytes that are already here belong to a request that still gets its answer.
-    const bool is_leaving = is_draining() && connection->is_parked_idle.load(std::memory_order_relaxed) &&
+    const Rest rest = connection->rest.load(std::memory_order_relaxed);
+    const bool is_leaving = is_draining() && (rest == Rest::kIdle || (rest == Rest::kFresh && now >= fresh_until)) &&
                             ::recv(connection->io.fd(), &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0;
     // Only cut, not destroyed: a worker may be about to hand it over. The event that follows destroys it.
     if (is_leaving || connection->deadline_ns.load(std::memory_order_relaxed) <= now) connection->io.cut();

@@ -52,8 +52,14 @@ class IoThread {
   ~IoThread();
 
   Status start();
-  // No more accepting; idle connections are closed, the thread ends when the last connection is gone.
-  void drain();
+  // Idle connections are closed, the thread ends when the last connection is gone. Connections that come meanwhile wait, or are
+  // accepted as long as one from before is left, and refused. A second call changes nothing.
+  void drain(Server::Latecomers latecomers);
+  // Requests that no handler has begun with are refused from now on.
+  void refuse_rest() { refuses_rest_.store(true, std::memory_order_relaxed); }
+  bool refuses_rest() const { return refuses_rest_.load(std::memory_order_relaxed); }
+  // True when the thread has turned round since the last call, or is over; asks it to turn again.
+  bool has_turned();
   // Every connection is cut.
   void cut();
   // Returns when the last connection is gone, or at the deadline.
@@ -76,6 +82,7 @@ class IoThread {
   void destroy(ServedConnection& connection);
   void sweep();
   void watch_listeners(bool on);
+  bool may_accept() const;
   std::mutex& hand_over_lock(const ServedConnection& connection);
 
   net::Poller poller_;
@@ -90,12 +97,20 @@ class IoThread {
   std::array<std::mutex, 8> hand_over_locks_;
   bool is_listening_ = false;
   Instant next_sweep_{};
+  Instant drains_since_{};
+  std::size_t late_ = 0;  // of connections_: came while draining
   std::atomic<bool> is_draining_{false};
+  std::atomic<bool> accepts_latecomers_{false};
+  std::atomic<bool> refuses_rest_{false};
+  std::atomic<bool> is_asked_to_turn_{false};
   std::atomic<bool> is_cut_{false};
   std::mutex end_mutex_;
   std::condition_variable end_;
   bool has_ended_ = false;  // true when run() is over; under end_mutex_
   NamedThread thread_;
 };
+
+inline constexpr std::string_view kStopping = "the server is stopping";
+inline constexpr std::string_view kRetrySoon = "Retry-After: 1\r\n";
 
 }  // namespace dynflow::http

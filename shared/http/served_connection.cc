@@ -138,6 +138,7 @@ bool ServedConnection::finish_request() {
     consume(step->consumed);
   }
   phase = Phase::kHead;
+  has_served = true;
   body.clear();
   scanner_.reset();
   return true;

@@ -30,6 +30,13 @@ enum class Phase {
   kClosed,     // to be destroyed
 };
 
+// What a connection that its I/O thread has can do without when the server ends.
+enum class Rest {
+  kNone,   // something is under way
+  kFresh,  // nothing was asked on it yet: its first request may be on the way
+  kIdle,   // everything that was asked is answered
+};
+
 // What a connection needs next.
 struct Intake {
   enum class Kind {
@@ -79,10 +86,12 @@ class ServedConnection {
   BodyFraming framing;
   std::string body;              // collected body bytes, decoded
   bool must_continue = false;    // the client waits for "100 Continue"
+  bool is_late = false;          // accepted while the server drains
+  bool has_served = false;       // a request was answered on it
   bool must_close = false;       // the connection cannot carry another request
   std::size_t dropped = 0;       // bytes seen while lingering
   std::atomic<std::int64_t> deadline_ns{kNever};
-  std::atomic<bool> is_parked_idle{false};
+  std::atomic<Rest> rest{Rest::kNone};
 
  private:
   Intake take_head(bool& needs_bytes);

@@ -53,6 +53,8 @@ class Server::Impl {
   ~Impl() { stop(Deadline::after(Duration::zero())); }
 
   Status start(Handler handler);
+  void drain(Latecomers latecomers, Deadline deadline);
+  bool has_turned();
   void stop(Deadline deadline);
   const std::vector<std::uint16_t>& ports() const { return ports_; }
   Load load() const;
@@ -107,8 +109,20 @@ Status Server::Impl::start(Handler handler) {
   return {};
 }
 
+void Server::Impl::drain(Latecomers latecomers, Deadline deadline) {
+  for (const auto& io : io_threads_) io->drain(latecomers);
+  for (const auto& io : io_threads_) io->wait_for_end(deadline);
+  for (const auto& io : io_threads_) io->refuse_rest();
+}
+
+bool Server::Impl::has_turned() {
+  bool have_all = true;
+  for (const auto& io : io_threads_) have_all = io->has_turned() && have_all;
+  return have_all;
+}
+
 void Server::Impl::stop(Deadline deadline) {
-  for (const auto& io : io_threads_) io->drain();
+  for (const auto& io : io_threads_) io->drain(Latecomers::kWait);
   for (const auto& io : io_threads_) io->wait_for_end(deadline);
   for (const auto& io : io_threads_) io->cut();
   // Workers first: they hand their connections back to the I/O threads.
@@ -139,6 +153,10 @@ void Server::Impl::serve(ServedConnection& connection) {
 bool Server::Impl::serve_one(ServedConnection& connection) {
   if (connection.owner.is_cut()) {
     close(connection, true);
+    return false;
+  }
+  if (connection.owner.refuses_rest()) {
+    connection.owner.refuse(connection, 503, kStopping, kRetrySoon);
     return false;
   }
   const bool keep_alive = connection.head.keep_alive;
@@ -185,6 +203,8 @@ Server::Load Server::Impl::load() const {
 Server::Server(ServerOptions options) : impl_(std::make_unique<Impl>(std::move(options))) {}
 Server::~Server() = default;
 Status Server::start(Handler handler) { return impl_->start(std::move(handler)); }
+void Server::drain(Latecomers latecomers, Deadline deadline) { impl_->drain(latecomers, deadline); }
+bool Server::has_turned() { return impl_->has_turned(); }
 void Server::stop(Deadline deadline) { impl_->stop(deadline); }
 const std::vector<std::uint16_t>& Server::ports() const { return impl_->ports(); }
 Server::Load Server::load() const { return impl_->load(); }

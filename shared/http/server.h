@@ -64,6 +64,19 @@ class Server {
   // kInvalid (unknown name, not a listening socket).
   Status start(Handler handler);
 
+  // What becomes of connections that come during the end.
+  enum class Latecomers {
+    kWait,     // in the queue of the listening socket, for the process that has it next
+    kRefused,  // their requests are answered with 503
+  };
+  // Begins the end: idle connections are closed, running and queued requests are finished with `Connection: close`. Returns when
+  // no connection from before is left, or at the deadline; from then on requests that no handler has begun with are answered
+  // with 503. To be followed by stop(). Harmless before start.
+  void drain(Latecomers latecomers, Deadline deadline);
+
+  // True when every I/O thread has turned round since the last call; asks them to turn again. For a watchdog; true before start.
+  bool has_turned();
+
   // Stops accepting, closes idle connections, lets running and queued requests finish with `Connection: close`, and
   // cuts what is left at the deadline. Returns when no thread of the server runs; only a handler that goes on after
   // its connection was cut can delay that. Harmless twice or before start.

@@ -115,7 +115,16 @@ Endpoint local_endpoint(int fd) {
   return endpoint_of(address);
 }
 
-Result<std::vector<ListeningSocket>> listen_on(std::string_view host, std::uint16_t port) {
+bool takes_both_families(int fd) {
+  int domain = 0;
+  int only_v6 = 1;
+  socklen_t size = sizeof domain;
+  if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &size) != 0 || domain != AF_INET6) return false;
+  size = sizeof only_v6;
+  return getsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &only_v6, &size) == 0 && only_v6 == 0;
+}
+
+Result<std::vector<ListeningSocket>> listen_on(std::string_view host, std::uint16_t port, const Inherited& inherited) {
   std::vector<ListeningSocket> sockets;
   const bool is_any = host == "*";
   const std::vector<std::string> names =
@@ -125,13 +134,17 @@ Result<std::vector<ListeningSocket>> listen_on(std::string_view host, std::uint1
     if (!list) return list.error();
     for (const addrinfo* a = list->get(); a != nullptr; a = a->ai_next) {
       if (!sockets.empty()) set_port(a->ai_addr, sockets.front().bound.port);
+      if (auto there = inherited ? inherited(endpoint_of(a->ai_addr)) : std::nullopt) {
+        for (ListeningSocket& socket : *there) sockets.push_back(std::move(socket));
+        continue;
+      }
       Bound bound = bind_one(*a);
       if (!bound.fd) {
         const bool lacks_family = bound.error == EAFNOSUPPORT || bound.error == EADDRNOTAVAIL;
         const bool may_skip = lacks_family && a->ai_family == AF_INET6 && (is_any || a->ai_next || !sockets.empty());
         if (may_skip) continue;
-        return Error(Code::kUnavailable, "cannot listen on " + to_string(endpoint_of(a->ai_addr)) + ": " +
-                                             errno_text(bound.error));
+        // In the words of Ruby's Errno: what monitoring looks for.
+        return Error(Code::kUnavailable, errno_text(bound.error) + " - bind(2) for " + to_string(endpoint_of(a->ai_addr)));
       }
       Endpoint at = local_endpoint(bound.fd.get());
       sockets.push_back({std::move(bound.fd), std::move(at)});

@@ -4,6 +4,8 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -34,7 +36,14 @@ struct ListeningSocket {
 // out where the machine has no IPv6), a name is all its addresses. Port 0 picks one free port for all of them.
 // SO_REUSEADDR is set and SO_REUSEPORT never, so that a second server on the same port fails instead of sharing
 // the traffic silently. Errors: kUnavailable (port in use, address not ours), kNotFound (unknown name).
-Result<std::vector<ListeningSocket>> listen_on(std::string_view host, std::uint16_t port);
+//
+// `inherited` is asked first for each of these addresses. Nothing: the address is still to be taken; else the socket that
+// listens there already, or none when one that it gave before covers the address, too (IPv6 and IPv4 on one socket).
+using Inherited = std::function<std::optional<std::vector<ListeningSocket>>(const Endpoint&)>;
+Result<std::vector<ListeningSocket>> listen_on(std::string_view host, std::uint16_t port, const Inherited& inherited = {});
+
+// True for an IPv6 socket that takes IPv4 connections, too.
+bool takes_both_families(int fd);
 
 // Takes over a listening socket that somebody else opened (socket activation, restart).
 // Errors: kInvalid when it is not a listening stream socket.

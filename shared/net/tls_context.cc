@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <array>
+#include <ctime>
 #include <string_view>
 
 #include "shared/log/log.h"
@@ -132,6 +133,13 @@ std::unique_ptr<TlsSession> TlsServerContext::session(int fd) const {
   SSL* ssl = SSL_new(context_);
   SSL_set_accept_state(ssl);
   return std::make_unique<TlsSession>(ssl, fd);
+}
+
+Time TlsServerContext::expires() const {
+  std::tm parts{};
+  const X509* certificate = SSL_CTX_get0_certificate(context_);
+  if (certificate == nullptr || ASN1_TIME_to_tm(X509_get0_notAfter(certificate), &parts) != 1) return Time::max();
+  return std::chrono::time_point_cast<Time::duration>(std::chrono::system_clock::from_time_t(timegm(&parts)));
 }
 
 Result<std::shared_ptr<const TlsClientContext>> TlsClientContext::create(const TlsClientOptions& options) {

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "shared/base/clock.h"
 #include "shared/base/result.h"
 #include "shared/net/tls_session.h"
 
@@ -34,6 +35,8 @@ class TlsServerContext {
   TlsServerContext& operator=(const TlsServerContext&) = delete;
 
   std::unique_ptr<TlsSession> session(int fd) const;
+  // The end of the server certificate's validity.
+  Time expires() const;
 
  private:
   explicit TlsServerContext(ssl_ctx_st* context) : context_(context) {}

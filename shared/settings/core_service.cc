@@ -44,7 +44,11 @@ constexpr std::array kSettings = {
     Setting{"file_rolling_age", Type::kScalar, "weekly", "Age at which it is rolled, when a size is set: seconds, `daily`, `weekly` or `monthly`.", Null::kDefault},
 };
 
-constexpr Table kTable{"smart_proxy_dynflow_core/settings.yml", "/etc", "Settings of the standalone core service.", kSettings};
+constexpr std::array<std::string_view, 12> kAtReload = {
+    "ssl_ca_file", "ssl_certificate", "ssl_private_key", "ssl_disabled_ciphers", "tls_disabled_versions", "log_file", "log_level",
+    "file_logging_pattern", "system_logging_pattern", "file_rolling_keep", "file_rolling_size", "file_rolling_age"};
+
+constexpr Table kTable{"smart_proxy_dynflow_core/settings.yml", "/etc", "Settings of the standalone core service.", kSettings, {}, kAtReload};
 
 // The other names under which executors registered their settings.
 struct Alias {

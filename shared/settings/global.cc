@@ -58,7 +58,12 @@ constexpr std::array kRetired = {
     RetiredSetting{"daemon_pid", "there is no pid file (removed in Foreman 3.5)."},
 };
 
-constexpr Table kTable{"settings.yml", "/etc/foreman-proxy", "Settings of the proxy itself.", kSettings, kRetired};
+constexpr std::array<std::string_view, 16> kAtReload = {
+    "ssl_certificate", "ssl_private_key", "ssl_ca_file", "ssl_disabled_ciphers", "tls_disabled_versions", "trusted_hosts",
+    "forward_verify", "dns_resolv_timeouts", "log_file", "log_level", "file_rolling_size", "file_rolling_age", "file_rolling_keep",
+    "file_logging_pattern", "system_logging_pattern", "shutdown_grace"};
+
+constexpr Table kTable{"settings.yml", "/etc/foreman-proxy", "Settings of the proxy itself.", kSettings, kRetired, kAtReload};
 
 // What systemd makes for us (StateDirectory=), or what packages make.
 std::string default_state_directory() {

@@ -37,7 +37,8 @@ constexpr std::array kAnsibleRetired = {
 };
 
 constexpr std::string_view kWhere = "/etc/foreman-proxy/settings.d";
-constexpr Table kDynflow{"dynflow.yml", kWhere, "Settings of the task engine and of its mode.", kDynflowSettings};
+constexpr std::array<std::string_view, 4> kDynflowAtReload = {"external_core", "handover_automatic", "handover_give_up", "handover_follow_up"};
+constexpr Table kDynflow{"dynflow.yml", kWhere, "Settings of the task engine and of its mode.", kDynflowSettings, {}, kDynflowAtReload};
 constexpr Table kLogs{"logs.yml", kWhere, "Settings of the module that shows the last log records.", kLogsSettings};
 constexpr Table kAnsible{"ansible.yml", kWhere, "Settings of the Ansible executor.", kAnsibleSettings, kAnsibleRetired};
 

@@ -60,6 +60,11 @@ std::string reference_markdown(const Table& table) {
     out += fmt::format("| `:{}:` | {} | {} | {}{} |\n", setting.key, type_name(setting), with_bars_escaped(fallback),
                        with_bars_escaped(setting.doc), choices_note(setting));
   }
+  if (!table.at_reload.empty()) {
+    out += "\nChanges that a reload (HUP) takes over, all others wait for the next start: ";
+    for (std::size_t i = 0; i < table.at_reload.size(); ++i) out += fmt::format("{}`:{}:`", i > 0 ? ", " : "", table.at_reload[i]);
+    out += ".\n";
+  }
   if (!table.retired.empty()) {
     out += "\nKeys of older versions, accepted with a warning:\n\n";
     for (const RetiredSetting& setting : table.retired) out += fmt::format("- `:{}:` {}\n", setting.key, setting.doc);

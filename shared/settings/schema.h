@@ -60,6 +60,7 @@ struct Table {
   std::string_view doc;
   std::span<const Setting> settings;
   std::span<const RetiredSetting> retired = {};
+  std::span<const std::string_view> at_reload = {};  // keys whose new values count from a reload on; the others wait for a start
 };
 
 // How keys without a leading colon are taken: Ruby's global files accept them, its module files never look at them.
@@ -106,6 +107,10 @@ class Values {
   std::vector<Entry> entries_;
   std::vector<std::string> warnings_;
 };
+
+// The keys whose values that count differ, in the table's order; where a value stands does not matter.
+std::vector<std::string_view> changed_keys(const Values& before, const Values& now);
+bool is_taken_at_reload(const Table& table, std::string_view key);
 
 // Checks for tables.
 std::optional<std::string> check_positive(const Node& value);

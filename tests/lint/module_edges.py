@@ -9,7 +9,7 @@ import re
 
 import source_tree
 
-LOW = ["base", "log", "json", "settings", "net", "http"]
+LOW = ["base", "log", "json", "settings", "net", "daemon", "http"]
 
 EDGES = {
     "base": [],
@@ -17,6 +17,7 @@ EDGES = {
     "json": ["base"],
     "settings": ["log"],
     "net": ["log"],
+    "daemon": ["net"],
     "process": ["log"],
     "http": ["net"],
     "persistence": ["json", "log"],

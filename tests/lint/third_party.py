@@ -19,7 +19,7 @@ OWNERS = [
     (r"mosquitto\.h$", ["shared/executors/remote_execution/"]),
     (r"prometheus/", ["shared/api/"]),
     (r"CLI/", ["proxy/", "core_service/", "migration/"]),
-    (r"systemd/", ["proxy/", "core_service/"]),
+    (r"systemd/", ["shared/daemon/"]),
     (r"catch2/", []),
 ]
 # Tests of an owner may look at the library too; the machinery for black-box tests and benchmarks may use any.

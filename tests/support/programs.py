@@ -78,17 +78,22 @@ class Program:
         self.arguments = list(arguments)
         self.environment = {PLUGIN_PATH_VARIABLE: test_plugin_folder(), **(environment or {})}
         self.process = None
+        self.manager = None  # a supervisor.Supervisor that starts it
         self.folder.mkdir(parents=True, exist_ok=True)
 
     def is_ready(self):
         raise NotImplementedError
 
     def start(self, wait=True):
+        command = [str(binary(self.name)), "--config-dir", str(self.config), *self.arguments]
+        environment = {**os.environ, **self.environment}
+        fds = []
+        if self.manager:
+            command, fds = self.manager.command(command)
+            environment.update(self.manager.environment())
         with open(self.output, "ab") as output:
-            self.process = subprocess.Popen(
-                [str(binary(self.name)), "--config-dir", str(self.config), *self.arguments], cwd=self.folder,
-                stdin=subprocess.DEVNULL, stdout=output, stderr=output, env={**os.environ, **self.environment},
-                start_new_session=True)
+            self.process = subprocess.Popen(command, cwd=self.folder, stdin=subprocess.DEVNULL, stdout=output, stderr=output,
+                                            env=environment, start_new_session=True, pass_fds=fds)
         if wait:
             try:
                 wait_until(self._answers, f"{self.name} to answer", self.START_TIMEOUT)

@@ -140,3 +140,14 @@ TEST_CASE("accepts_json reads the Accept field", "[authorization]") {
   }
   CHECK(accepts_json(http::Request{}));
 }
+
+TEST_CASE("other rules count from the next request on") {
+  Authorization authorization({std::vector<std::string>{"foreman.example.com"}, true}, example_names());
+  http::Request request;
+  request.peer.address = "192.0.2.7";
+  CHECK_FALSE(authorization.check(request, "/"));
+  authorization.replace({std::vector<std::string>{"Other.example.com"}, true}, example_names());
+  CHECK(authorization.check(request, "/"));
+  authorization.replace({std::nullopt, true}, example_names());
+  CHECK_FALSE(authorization.check(request, "/"));
+}

@@ -28,6 +28,7 @@ class FakeModule final : public Module {
     row_.state = outcome_ ? ModuleState::kRunning : ModuleState::kFailed;
     return outcome_;
   }
+  void interrupt() override {}
   void stop(Deadline) override {}
   std::vector<Feature> features() const override { return {row_}; }
   bool serves(bool is_tls) const override { return row_.state == ModuleState::kRunning && !is_tls; }

@@ -1,6 +1,9 @@
+#include <unistd.h>
+
 #include <catch2/catch.hpp>
 
 #include "shared/base/thread.h"
+#include "shared/net/socket.h"
 #include "tests/unit/shared/http/raw_client.h"
 #include "tests/unit/shared/http/test_server.h"
 
@@ -47,6 +50,80 @@ TEST_CASE("at the deadline what is left is cut") {
   server.server.stop(Deadline::after(20ms));
   CHECK(dripping.is_closed());
   CHECK(status_of(uploading.rest()) != 200);
+}
+
+TEST_CASE("while it drains, those who come late are told so at once") {
+  TestServer server;
+  RawSocket running(server.port());
+  REQUIRE(running.send(kWaits));
+  REQUIRE(server.gate.wait_for(1));
+  NamedThread drainer("drainer", [&] { server.server.drain(http::Server::Latecomers::kRefused, Deadline::after(20s)); });
+  CHECK(eventually([&] {
+    RawSocket late(server.port());
+    if (!late.send(kPlain)) return false;
+    const std::string answer = late.answer();
+    return status_of(answer) == 503 && answer.find("\r\nRetry-After: 1\r\n") != std::string::npos &&
+           answer.find("\r\nConnection: close\r\n") != std::string::npos;
+  }));
+  server.gate.open();
+  CHECK(status_of(running.answer()) == 200);
+  drainer.join();
+  server.server.stop(Deadline::after(10s));
+  CHECK_THROWS(RawSocket(server.port()));
+}
+
+TEST_CASE("those who wait in the queue of the socket are served by the next server") {
+  TestServer first;
+  RawSocket running(first.port());
+  REQUIRE(running.send(kWaits));
+  REQUIRE(first.gate.wait_for(1));
+  // As a service manager does, the test has the socket, too.
+  auto socket = net::listen_on("127.0.0.1", 0);
+  REQUIRE(socket);
+  const std::uint16_t port = socket->front().bound.port;
+  auto options = [&] {
+    http::ServerOptions made;
+    made.listeners.emplace_back().adopted = Fd(::dup(socket->front().fd.get()));
+    return made;
+  };
+  http::Server old_one(options());
+  REQUIRE(old_one.start([](http::Request&) { return http::text_response(200, "old"); }));
+  RawSocket early(port);
+  REQUIRE(early.send(kPlain));
+  CHECK(early.answer().find("old") != std::string::npos);
+  old_one.drain(http::Server::Latecomers::kWait, Deadline::after(10s));
+  RawSocket waiting(port);
+  REQUIRE(waiting.send(kPlain));
+  old_one.stop(Deadline::after(10s));
+  http::Server new_one(options());
+  REQUIRE(new_one.start([](http::Request&) { return http::text_response(200, "new"); }));
+  CHECK(waiting.answer().find("new") != std::string::npos);
+  first.gate.open();
+}
+
+TEST_CASE("what no handler has begun with by the end of the grace is refused") {
+  TestServer server([](http::ServerOptions& options) { options.max_workers = 1; });
+  RawSocket running(server.port()), queued(server.port());
+  REQUIRE(running.send(kWaits));
+  REQUIRE(server.gate.wait_for(1));
+  REQUIRE(queued.send(kPlain));
+  REQUIRE(eventually([&] { return server.server.load().queued == 1; }));
+  server.server.drain(http::Server::Latecomers::kWait, Deadline::after(20ms));
+  server.gate.open();
+  CHECK(status_of(running.answer()) == 200);
+  CHECK(status_of(queued.answer()) == 503);
+  server.server.stop(Deadline::after(10s));
+}
+
+TEST_CASE("a server that turns says so, and so does one that has ended") {
+  http::Server never(http::ServerOptions{});
+  CHECK(never.has_turned());
+  TestServer server;
+  CHECK(eventually([&] { return server.server.has_turned(); }));
+  CHECK(eventually([&] { return server.server.has_turned(); }));
+  server.server.stop(Deadline::after(1s));
+  CHECK(server.server.has_turned());
+  CHECK(server.server.has_turned());
 }
 
 TEST_CASE("stopping is harmless twice and before the start") {

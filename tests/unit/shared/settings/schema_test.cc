@@ -1,8 +1,13 @@
 #include "shared/settings/schema.h"
 
+#include <algorithm>
 #include <array>
 #include <catch2/catch.hpp>
 #include <cstdlib>
+
+#include "shared/settings/core_service.h"
+#include "shared/settings/global.h"
+#include "shared/settings/module.h"
 
 namespace dynflow::settings {
 namespace {
@@ -127,6 +132,31 @@ TEST_CASE("the home directory") {
   CHECK(expand_home("~other/x") == "~other/x");
   CHECK(expand_home("").empty());
   CHECK(expand_home("~").find('~') == std::string::npos);
+}
+
+TEST_CASE("changed keys are those whose values differ, wherever they stand") {
+  const auto read = [](std::string_view text) {
+    const auto document = parse_yaml(text, "settings.yml");
+    REQUIRE(document.ok());
+    auto values = Values::read(global_table(), document->root, StringKeys::kAccepted);
+    REQUIRE(values.ok());
+    return *std::move(values);
+  };
+  const Values before = read(":http_port: 8000\n:trusted_hosts: [a, b]\n:log_level: INFO\n");
+  CHECK(changed_keys(before, before).empty());
+  CHECK(changed_keys(before, read("\n:log_level: INFO\n:trusted_hosts:\n- a\n- b\n:http_port: 8000\n:https_port: 8443\n")).empty());
+  const auto changed = changed_keys(before, read(":http_port: 8001\n:trusted_hosts: [b, a]\n:log_level: INFO\n:forward_verify: false\n"));
+  CHECK(changed == std::vector<std::string_view>{"trusted_hosts", "forward_verify", "http_port"});
+  CHECK(is_taken_at_reload(global_table(), "trusted_hosts"));
+  CHECK_FALSE(is_taken_at_reload(global_table(), "http_port"));
+}
+
+TEST_CASE("what is taken at a reload is a setting of its table") {
+  for (const Table* table : {&global_table(), &dynflow_table(), &core_service_table()}) {
+    for (const std::string_view key : table->at_reload) {
+      CHECK(std::any_of(table->settings.begin(), table->settings.end(), [&](const Setting& one) { return one.key == key; }));
+    }
+  }
 }
 
 }  // namespace

@@ -1,0 +1,47 @@
+#include <algorithm>
+
+#include "shared/settings/schema.h"
+
+namespace dynflow::settings {
+
+namespace {
+
+bool is_same(const Node& a, const Node& b) {
+  if (a.type != b.type || a.items.size() != b.items.size() || a.members.size() != b.members.size()) return false;
+  switch (a.type) {
+    case NodeType::kNull:
+      return true;
+    case NodeType::kBool:
+      return a.boolean == b.boolean;
+    case NodeType::kInt:
+      return a.integer == b.integer;
+    case NodeType::kFloat:
+      return a.real == b.real;
+    case NodeType::kString:
+    case NodeType::kSymbol:
+      return a.text == b.text;
+    case NodeType::kList:
+      return std::equal(a.items.begin(), a.items.end(), b.items.begin(), is_same);
+    case NodeType::kMap:
+      return std::equal(a.members.begin(), a.members.end(), b.members.begin(), [](const Member& one, const Member& other) {
+        return is_same(one.key, other.key) && is_same(one.value, other.value);
+      });
+  }
+  return false;
+}
+
+}  // namespace
+
+bool is_taken_at_reload(const Table& table, std::string_view key) {
+  return std::find(table.at_reload.begin(), table.at_reload.end(), key) != table.at_reload.end();
+}
+
+std::vector<std::string_view> changed_keys(const Values& before, const Values& now) {
+  std::vector<std::string_view> keys;
+  for (const Setting& setting : now.table().settings) {
+    if (!is_same(before.node(setting.key), now.node(setting.key))) keys.push_back(setting.key);
+  }
+  return keys;
+}
+
+}  // namespace dynflow::settings
