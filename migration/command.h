@@ -35,6 +35,8 @@ struct Option {
 struct GlobalOptions {
   std::string root = "/";                 // everything is looked for below this folder
   std::string config_dir;                 // of the proxy, below root; empty: /etc/foreman-proxy
+  std::string core_config_dir;            // of the sidecar, below root; empty: /etc/smart_proxy_dynflow_core
+  std::string proxy_url;                  // where the proxy answers; empty: from its settings
   bool is_json = false;
   bool is_noop = false;                   // say what would be done, change nothing
 };

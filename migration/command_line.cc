@@ -41,6 +41,8 @@ GlobalOptions global_options_of(const std::vector<std::unique_ptr<Slot>>& slots)
     if (slot->option->count() == 0) continue;
     if (slot->row->name == "root") options.root = slot->value;
     if (slot->row->name == "config-dir") options.config_dir = slot->value;
+    if (slot->row->name == "core-config-dir") options.core_config_dir = slot->value;
+    if (slot->row->name == "proxy-url") options.proxy_url = slot->value;
     if (slot->row->name == "json") options.is_json = true;
     if (slot->row->name == "noop") options.is_noop = true;
   }

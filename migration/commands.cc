@@ -1,7 +1,9 @@
 #include "migration/commands.h"
 
+#include "migration/config/config_commands.h"
 #include "migration/reference.h"
 #include "migration/rehearse/rehearse_command.h"
+#include "migration/site/status.h"
 
 namespace dynflow::migration {
 
@@ -9,6 +11,8 @@ const std::vector<Command>& commands() {
   static const std::vector<Command> table = [] {
     std::vector<Command> rows;
     const auto add = [&rows](std::span<const Command> more) { rows.insert(rows.end(), more.begin(), more.end()); };
+    add(status_commands());
+    add(config_commands());
     add(rehearse_commands());
     add(reference_commands());
     return rows;

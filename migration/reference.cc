@@ -16,6 +16,8 @@ namespace {
 constexpr std::array kGlobalOptions = {
     Option{"root", OptionKind::kValue, "DIR", "Look for everything below this folder: test trees, images"},
     Option{"config-dir", OptionKind::kValue, "DIR", "The proxy's configuration folder, below the root; default: /etc/foreman-proxy"},
+    Option{"core-config-dir", OptionKind::kValue, "DIR", "The core service's, below the root; default: /etc/smart_proxy_dynflow_core"},
+    Option{"proxy-url", OptionKind::kValue, "URL", "Where the running proxy answers; default: from its settings"},
     Option{"json", OptionKind::kFlag, "", "One JSON document instead of lines"},
     Option{"noop", OptionKind::kFlag, "", "Say what would be done and change nothing"},
 };

@@ -1,0 +1,153 @@
+#include "migration/site/running_proxy.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <array>
+
+#include "shared/json/json.h"
+
+namespace dynflow::migration {
+
+namespace {
+
+constexpr std::chrono::seconds kPatience{30};
+constexpr std::size_t kLargestAnswer = 4 * 1024 * 1024;
+
+struct Address {
+  bool is_tls = false;
+  std::string host;
+  std::uint16_t port = 0;
+};
+
+std::string local_name() {
+  std::array<char, 256> name{};
+  return gethostname(name.data(), name.size() - 1) == 0 ? name.data() : "localhost";
+}
+
+Result<Address> parse_url(const std::string& url) {
+  const auto wrong = [&] { return Error(Code::kInvalid, "--proxy-url: expected http(s)://host:port, got '" + url + "'"); };
+  Address address;
+  std::string_view rest = url;
+  if (rest.starts_with("https://")) {
+    address.is_tls = true;
+    rest.remove_prefix(8);
+  } else if (rest.starts_with("http://")) {
+    rest.remove_prefix(7);
+  } else {
+    return wrong();
+  }
+  rest = rest.substr(0, rest.find('/'));
+  const auto colon = rest.rfind(':');
+  if (colon == std::string_view::npos) return wrong();
+  address.host = std::string(rest.substr(0, colon));
+  if (address.host.size() > 2 && address.host.front() == '[') address.host = address.host.substr(1, address.host.size() - 2);
+  const int port = std::atoi(std::string(rest.substr(colon + 1)).c_str());
+  if (port < 1 || port > 65535 || address.host.empty()) return wrong();
+  address.port = static_cast<std::uint16_t>(port);
+  return address;
+}
+
+Result<Address> address_of(const Site& site, const GlobalOptions& options) {
+  if (!options.proxy_url.empty()) return parse_url(options.proxy_url);
+  if (!site.global) return Error(Code::kInvalid, "the proxy's settings cannot be read; name it with --proxy-url");
+  const settings::GlobalSettings& global = *site.global;
+  std::string bind = global.bind_host.empty() ? "*" : global.bind_host.front();
+  const bool is_any = bind == "*" || bind == "0.0.0.0" || bind == "::";
+  if (global.has_https()) return Address{true, is_any ? local_name() : bind, global.https_port};
+  if (global.http_port) return Address{false, is_any ? "127.0.0.1" : bind, *global.http_port};
+  return Error(Code::kInvalid, "the settings name no listener; name it with --proxy-url");
+}
+
+}  // namespace
+
+Result<std::unique_ptr<RunningProxy>> RunningProxy::find(const Site& site, const GlobalOptions& options) {
+  auto address = address_of(site, options);
+  if (!address) return address.error();
+  http::ClientOptions client;
+  client.host = address->host;
+  client.port = address->port;
+  if (address->is_tls) {
+    if (!site.global || !site.global->has_https()) return Error(Code::kInvalid, "the settings name no certificates for HTTPS");
+    const auto file = [&](const std::optional<std::string>& path) { return site.layout.real(path.value_or("")).string(); };
+    auto tls = net::TlsClientContext::create({file(site.global->ssl_ca_file), file(site.global->ssl_certificate), file(site.global->ssl_private_key)});
+    if (!tls) return tls.error();
+    client.tls = *tls;
+  }
+  std::string url = fmt::format("{}://{}:{}", address->is_tls ? "https" : "http", address->host, address->port);
+  return std::unique_ptr<RunningProxy>(new RunningProxy(std::move(url), std::move(client)));
+}
+
+Result<std::string> RunningProxy::ask(std::string_view method, const std::string& path, const std::string& body) {
+  http::Headers headers;
+  headers.add("Content-Type", "application/json");
+  const auto stream = body.empty() ? nullptr : http::body_of(body);
+  auto response = client_.send(method, path, headers, stream.get(), Deadline::after(kPatience));
+  if (!response) return response.error();
+  auto text = http::read_all(*response->body, kLargestAnswer);
+  if (!text) return text.error();
+  if (response->status == 200) return text;
+  const auto document = json::parse(*text);
+  const std::string said = document.ok() && document->is_object() ? json::get_string(*document, "error", *text) : text->substr(0, 200);
+  const std::string message = fmt::format("{} {}: {} {}", method, path, response->status, said);
+  switch (response->status) {
+    case 403: return Error(Code::kForbidden, message);
+    case 404: return Error(Code::kNotFound, message);
+    case 409: return Error(Code::kConflict, message);
+    case 503: return Error(Code::kBusy, message);
+    default: return Error(Code::kBadPeer, message);
+  }
+}
+
+namespace {
+
+std::int64_t unfinished(const Json& document, std::string_view side) {
+  const Json* sides = json::find(document, "sides");
+  const Json* one = json::find(sides != nullptr ? *sides : document, side);
+  if (one == nullptr || json::find(*one, "unfinished_tasks") == nullptr) return -1;
+  return json::get_int(*one, "unfinished_tasks", 0) + json::get_int(*one, "undelivered_callbacks", 0);
+}
+
+Result<ModeReport> report_of(const std::string& text) {
+  const auto document = json::parse(text);
+  if (!document.ok()) return Error(Code::kBadPeer, "/dynflow/mode is not JSON: " + document.error().message());
+  ModeReport report;
+  report.state = json::get_string(*document, "state");
+  if (report.state.empty()) return Error(Code::kBadPeer, "/dynflow/mode does not name a state");
+  report.own = unfinished(*document, "in-process");
+  report.other = unfinished(*document, "external");
+  report.document = text;
+  return report;
+}
+
+}  // namespace
+
+Result<ModeReport> RunningProxy::mode() {
+  const auto text = ask("GET", "/dynflow/mode", "");
+  if (!text) return text.error();
+  return report_of(*text);
+}
+
+Result<ModeReport> RunningProxy::order(const Json& order) {
+  const auto text = ask("POST", "/dynflow/mode", json::dump(order));
+  if (!text) return text.error();
+  return report_of(*text);
+}
+
+Result<ModeReport> RunningProxy::begin(bool is_external, bool is_forced) {
+  return order(Json{{"action", "begin"}, {"external_core", is_external}, {"force", is_forced}});
+}
+
+Result<ModeReport> RunningProxy::finish(bool is_forced) { return order(Json{{"action", "finish"}, {"force", is_forced}}); }
+
+Result<std::string> RunningProxy::get(const std::string& path) { return ask("GET", path, ""); }
+
+Result<std::int64_t> RunningProxy::running_tasks() {
+  const auto text = get("/dynflow/tasks/count?state=running");
+  if (!text) return text.error();
+  const auto document = json::parse(*text);
+  if (!document.ok() || !document->is_object()) return Error(Code::kBadPeer, "/dynflow/tasks/count: " + *text);
+  return json::get_int(*document, "count", 0);
+}
+
+}  // namespace dynflow::migration

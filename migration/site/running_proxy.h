@@ -1,0 +1,48 @@
+// The proxy that runs: its mode and hand-over through /dynflow/mode (docs/modes.md).
+//
+// Threads: one at a time; calls block up to 30 seconds.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "migration/command.h"
+#include "migration/site/site.h"
+#include "shared/base/result.h"
+#include "shared/json/json_fwd.h"
+#include "shared/http/client.h"
+
+namespace dynflow::migration {
+
+struct ModeReport {
+  std::string state;        // "in-process", "external", "hand-over to ..."
+  std::int64_t own = -1;    // unfinished tasks and undelivered callbacks; -1: cannot be asked
+  std::int64_t other = -1;
+  std::string document;     // as the proxy said it
+};
+
+class RunningProxy {
+ public:
+  // By --proxy-url or the settings, with the proxy's own certificate. Errors: kInvalid: no address, certificates that cannot be read.
+  static Result<std::unique_ptr<RunningProxy>> find(const Site& site, const GlobalOptions& options);
+
+  // Errors: kUnavailable and others of the connection; kNotFound for a proxy that has no such route (the Ruby one);
+  // kForbidden; kConflict and kBusy with the proxy's words.
+  Result<ModeReport> mode();
+  Result<ModeReport> begin(bool is_external, bool is_forced);
+  Result<ModeReport> finish(bool is_forced);
+  // Running tasks of all sides, by /dynflow/tasks/count.
+  Result<std::int64_t> running_tasks();
+  Result<std::string> get(const std::string& path);
+  const std::string& url() const { return url_; }
+
+ private:
+  RunningProxy(std::string url, http::ClientOptions options) : url_(std::move(url)), client_(std::move(options)) {}
+  Result<std::string> ask(std::string_view method, const std::string& path, const std::string& body);
+  Result<ModeReport> order(const Json& order);
+
+  std::string url_;
+  http::ClientPool client_;
+};
+
+}  // namespace dynflow::migration
