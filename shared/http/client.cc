@@ -205,6 +205,7 @@ ClientResponse ClientPool::Core::response_of(Owned connection, ResponseHead head
 }
 
 Result<Owned> ClientPool::Core::acquire(Deadline deadline) {
+  const std::uint64_t generation = options_.tls ? options_.tls->generation() : 0;
   {
     std::unique_lock lock(mutex_);
     for (;;) {
@@ -212,6 +213,10 @@ Result<Owned> ClientPool::Core::acquire(Deadline deadline) {
       while (!idle_.empty()) {
         Owned connection = std::move(idle_.back());
         idle_.pop_back();
+        if (connection->tls_generation != generation) {
+          --open_;
+          continue;
+        }
         if (system_clock().instant() - connection->idle_since < options_.max_idle) {
           connection->is_reused = true;
           in_use_.insert(connection.get());
@@ -253,6 +258,7 @@ Result<Owned> ClientPool::Core::connect(Deadline deadline) {
     in_use_.insert(connection.get());
   }
   if (options_.tls) {
+    connection->tls_generation = options_.tls->generation();
     connection->io.set_tls(options_.tls->session(connection->io.fd(), options_.host));
     if (auto done = connection->io.finish_handshake(own); !done) {
       const std::lock_guard lock(mutex_);

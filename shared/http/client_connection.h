@@ -46,6 +46,7 @@ class ClientConnection {
   net::Connection io;
   bool is_reused = false;
   Instant idle_since{};
+  std::uint64_t tls_generation = 0;  // of the files that it was connected with; 0: plain
 
  private:
   enum class Progress { kSent, kAnswered };

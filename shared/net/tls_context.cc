@@ -4,10 +4,12 @@
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
+#include <sys/stat.h>
 
 #include <algorithm>
 #include <array>
 #include <ctime>
+#include <optional>
 #include <string_view>
 
 #include "shared/log/log.h"
@@ -26,6 +28,8 @@ constexpr std::array<std::string_view, 10> kCiphers = {
 constexpr std::string_view kSessionIdContext = "smart-proxy-dynflow";
 // Stateful sessions are only those of TLS 1.2 clients without tickets.
 constexpr long kSessionCacheSize = 1024;
+// How often connections that are kept are compared with the files they were made with.
+constexpr std::chrono::milliseconds kBetweenLooks{1000};
 
 Error failure(const std::string& what) {
   char text[256] = "unknown reason";
@@ -143,14 +147,21 @@ Time TlsServerContext::expires() const {
 }
 
 Result<std::shared_ptr<const TlsClientContext>> TlsClientContext::create(const TlsClientOptions& options) {
+  // Looked at first: what is replaced meanwhile is seen by the next session.
+  const FileStates states = look_at(options);
+  auto context = load(options);
+  if (!context) return context.error();
+  return std::shared_ptr<const TlsClientContext>(new TlsClientContext(options, states, *context));
+}
+
+Result<ssl_ctx_st*> TlsClientContext::load(const TlsClientOptions& options) {
   ERR_clear_error();
   Context context(SSL_CTX_new(TLS_client_method()), &SSL_CTX_free);
   if (!context) return failure("TLS");
   set_modes(context.get());
   SSL_CTX_set_default_passwd_cb(context.get(), refuse_password);
   SSL_CTX_set_options(context.get(), SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
-  const bool verifies = !options.ca_file.empty();
-  if (verifies) {
+  if (!options.ca_file.empty()) {
     if (SSL_CTX_load_verify_locations(context.get(), options.ca_file.c_str(), nullptr) != 1) {
       return failure("CA file " + options.ca_file);
     }
@@ -162,13 +173,57 @@ Result<std::shared_ptr<const TlsClientContext>> TlsClientContext::create(const T
     }
   }
   ERR_clear_error();
-  return std::shared_ptr<const TlsClientContext>(new TlsClientContext(context.release(), verifies));
+  return context.release();
+}
+
+TlsClientContext::FileStates TlsClientContext::look_at(const TlsClientOptions& options) {
+  FileStates states;
+  const std::array<const std::string*, 3> files{&options.ca_file, &options.certificate_file, &options.key_file};
+  for (std::size_t i = 0; i < files.size(); ++i) {
+    struct stat info {};
+    if (files[i]->empty() || ::stat(files[i]->c_str(), &info) != 0) continue;
+    states[i] = {info.st_dev, info.st_ino, static_cast<std::uint64_t>(info.st_size),
+                 static_cast<std::int64_t>(info.st_mtim.tv_sec) * 1'000'000'000 + info.st_mtim.tv_nsec};
+  }
+  return states;
+}
+
+void TlsClientContext::follow_files() const {
+  const FileStates states = look_at(options_);
+  {
+    const std::lock_guard lock(mutex_);
+    if (states == states_) return;
+    states_ = states;  // also when they cannot be used: one error for each change
+  }
+  auto fresh = load(options_);
+  if (!fresh) return log::error({}, "The old client certificate and CA stay in use: {}", fresh.error().message());
+  const std::lock_guard lock(mutex_);
+  SSL_CTX_free(std::exchange(context_, *fresh));
+  ++generation_;
+}
+
+std::uint64_t TlsClientContext::generation() const {
+  const Instant now = system_clock().instant();
+  bool is_due = false;
+  {
+    const std::lock_guard lock(mutex_);
+    is_due = now >= next_look_;
+    if (is_due) next_look_ = now + kBetweenLooks;
+  }
+  if (is_due) follow_files();
+  const std::lock_guard lock(mutex_);
+  return generation_;
 }
 
 TlsClientContext::~TlsClientContext() { SSL_CTX_free(context_); }
 
 std::unique_ptr<TlsSession> TlsClientContext::session(int fd, const std::string& host) const {
-  SSL* ssl = SSL_new(context_);
+  follow_files();
+  SSL* ssl = nullptr;
+  {
+    const std::lock_guard lock(mutex_);
+    ssl = SSL_new(context_);
+  }
   SSL_set_connect_state(ssl);
   X509_VERIFY_PARAM* rules = SSL_get0_param(ssl);
   in6_addr binary{};

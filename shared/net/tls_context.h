@@ -1,11 +1,15 @@
-// TLS settings that many connections share. A context never changes; certificates are reloaded by making a new one
-// and handing that to new connections.
+// TLS settings that many connections share. A server's context never changes; certificates are reloaded by making a new one
+// and handing that to new connections. A client's follows its files.
 //
-// Threads: immutable, all methods may be called from any thread.
+// Threads: all methods may be called from any thread.
 #pragma once
 
+#include <array>
+#include <cstdint>
 #include <memory>
+#include <mutex>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "shared/base/clock.h"
@@ -49,6 +53,8 @@ struct TlsClientOptions {
   std::string key_file;
 };
 
+// When one of the files is replaced, new sessions use what it holds then: certificates are renewed while programs run. Files that
+// cannot be used are an error in the log, and what they held before stays in use.
 class TlsClientContext {
  public:
   // Reads the files. Errors: kInvalid.
@@ -59,12 +65,32 @@ class TlsClientContext {
 
   // `host` is a name (sent as SNI and compared with the certificate) or an IP address (compared with its addresses).
   std::unique_ptr<TlsSession> session(int fd, const std::string& host) const;
-  bool verifies() const { return verifies_; }
+  // Another number when other files are in use. What was connected before may be closed then: the other side may not trust it any
+  // more. Looks at the files once a second at most.
+  std::uint64_t generation() const;
+  bool verifies() const { return !options_.ca_file.empty(); }
 
  private:
-  TlsClientContext(ssl_ctx_st* context, bool verifies) : context_(context), verifies_(verifies) {}
-  ssl_ctx_st* context_;
-  bool verifies_;
+  struct FileState {
+    std::uint64_t device = 0, inode = 0, size = 0;
+    std::int64_t changed_ns = 0;
+    bool operator==(const FileState&) const = default;
+  };
+  using FileStates = std::array<FileState, 3>;
+
+  TlsClientContext(TlsClientOptions options, FileStates states, ssl_ctx_st* context)
+      : options_(std::move(options)), states_(states), context_(context) {}
+  static Result<ssl_ctx_st*> load(const TlsClientOptions& options);
+  static FileStates look_at(const TlsClientOptions& options);
+
+  void follow_files() const;
+
+  const TlsClientOptions options_;
+  mutable std::mutex mutex_;  // guards what follows
+  mutable FileStates states_;
+  mutable ssl_ctx_st* context_;
+  mutable std::uint64_t generation_ = 1;
+  mutable Instant next_look_{};
 };
 
 }  // namespace dynflow::net

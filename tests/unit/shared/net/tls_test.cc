@@ -2,6 +2,7 @@
 #include <sys/socket.h>
 
 #include <catch2/catch.hpp>
+#include <filesystem>
 #include <fstream>
 #include <sstream>
 
@@ -255,4 +256,38 @@ TEST_CASE("the common name is cut out as upstream does") {
   CHECK(common_name_of("/CN=two words") == "two");
   CHECK(common_name_of("/O=Example") == std::nullopt);
   CHECK(common_name_of("") == std::nullopt);
+}
+
+TEST_CASE("a client follows its files, and keeps what works") {
+  Certificates certificates;
+  const auto server = server_context(certificates, certificates.issue("server.example.com"));
+  const auto first = certificates.issue("first.example.com");
+  const auto second = certificates.issue("second.example.com");
+  const auto live = certificates.issue("live.example.com");
+  const auto install = [&](const std::string& from, const std::string& to) {
+    std::filesystem::copy_file(from, to + ".new", std::filesystem::copy_options::overwrite_existing);
+    std::filesystem::rename(to + ".new", to);
+  };
+  install(first.certificate, live.certificate);
+  install(first.key, live.key);
+  const auto client = client_context(certificates.ca_file(), live);
+  const auto shown = [&] {
+    const Pair pair = connect(*server, *client, "server.example.com");
+    const Ends ends = shake(pair);
+    REQUIRE(ends.server == IoState::kReady);
+    const auto certificate = pair.server->tls()->peer_certificate();
+    REQUIRE(certificate);
+    return certificate->common_name().value_or("");
+  };
+  const std::uint64_t generation = client->generation();
+  CHECK(shown() == "first.example.com");
+  // Half of the change is there: the pair does not fit.
+  install(second.certificate, live.certificate);
+  CHECK(shown() == "first.example.com");
+  CHECK(client->generation() == generation);
+  install(second.key, live.key);
+  CHECK(shown() == "second.example.com");
+  CHECK(client->generation() != generation);
+  std::filesystem::remove(live.key);
+  CHECK(shown() == "second.example.com");
 }

@@ -1,0 +1,278 @@
+#!/usr/bin/env python3
+"""HUP takes over what may change while the proxy runs, all or nothing; TERM finishes what is under way."""
+
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import threading
+import unittest
+from pathlib import Path
+
+from foreman import Foreman
+from network import free_port, wait_until
+from pki import Pki
+from programs import CoreService, SmartProxy
+
+
+class Base(unittest.TestCase):
+    def setUp(self):
+        self.folder = Path(tempfile.mkdtemp(prefix="reload-"))
+        self.addCleanup(shutil.rmtree, self.folder, ignore_errors=True)
+
+    def edit(self, program, old, new, file="settings.yml"):
+        path = program.config / file
+        text = path.read_text()
+        self.assertIn(old, text)
+        path.write_text(text.replace(old, new))
+
+    def reload(self, program, outcome="The settings were read again"):
+        """HUP; returns what the log says about it, when that has come to its end."""
+        before = len(program.logs())
+        program.reload()
+        wait_until(lambda: outcome in program.logs()[before:], f"'{outcome}' in the log")
+        return program.logs()[before:]
+
+
+class Reload(Base):
+    @classmethod
+    def setUpClass(cls):
+        folder = Path(tempfile.mkdtemp(prefix="reload-pki-"))
+        cls.addClassCleanup(shutil.rmtree, folder, ignore_errors=True)
+        cls.pki = Pki(folder)
+
+    def start(self, **more):
+        return self.enterContext(SmartProxy(self.folder / "proxy", "http://127.0.0.1:1", identity=self.pki.proxy, ca=self.pki.ca.cert, **more))
+
+    def test_trusted_hosts(self):
+        proxy = self.start(settings={"trusted_hosts": ["foreman.example.com"]})
+        foreman, evil = proxy.https(self.pki.foreman), proxy.https(self.pki.evil)
+        self.assertEqual((foreman.get("/v2/features").status, evil.get("/v2/features").status), (200, 403))
+        self.edit(proxy, '["foreman.example.com"]', '["evil.example.com"]')
+        self.reload(proxy)
+        self.assertEqual((foreman.get("/v2/features").status, evil.get("/v2/features").status), (403, 200))
+        self.assertEqual(foreman.get("/dynflow/tasks/count").status, 403)  # its modules' rules, too
+
+    def test_half_written_settings_change_nothing(self):
+        proxy = self.start(settings={"trusted_hosts": ["foreman.example.com"]})
+        settings = proxy.config / "settings.yml"
+        good = settings.read_text()
+        for name, file, text, wanted in (
+                ("cut in the middle", "settings.yml", good[:good.index("trusted_hosts") + 18], r"settings\.yml:\d+"),
+                ("empty", "settings.yml", "", r"settings\.yml"),
+                ("a wrong type", "settings.yml", good.replace('["foreman.example.com"]', '["evil.example.com"]') + ":forward_verify: 3\n",
+                 r"settings\.yml:\d+: :forward_verify:"),
+                ("external_core is text", "settings.d/dynflow.yml", "---\n:enabled: true\n:external_core: \"false\"\n",
+                 r"dynflow\.yml:3: :external_core:"),
+                ("a pattern without sense", "settings.yml", good + ":file_logging_pattern: '%Q'\n", r"pattern"),
+                ("core_url is none", "settings.d/dynflow.yml", "---\n:enabled: true\n:core_url: nowhere\n", r"dynflow\.yml:3: :core_url:")):
+            with self.subTest(name):
+                path = proxy.config / file
+                before = path.read_text()
+                path.write_text(text)
+                told = self.reload(proxy, "The old settings stay: ")
+                self.assertRegex(told, r"\[E\] The old settings stay: .*" + wanted)
+                self.assertEqual(proxy.https(self.pki.evil).get("/v2/features").status, 403)
+                self.assertEqual(proxy.https(self.pki.foreman).get("/v2/features").status, 200)
+                path.write_text(before)
+        self.reload(proxy)
+
+    def served(self, proxy):
+        text = subprocess.run(["openssl", "s_client", "-connect", f"127.0.0.1:{proxy.https_port}"], stdin=subprocess.DEVNULL,
+                              capture_output=True, text=True, check=False).stdout
+        return subprocess.run(["openssl", "x509", "-noout", "-serial"], input=text, capture_output=True, text=True, check=True).stdout.strip().split("=")[1]
+
+    def test_certificates(self):
+        proxy = self.start()
+        live = proxy.config / "settings.yml"
+        self.assertEqual(self.served(proxy), self.pki.proxy.serial)
+        good = live.read_text()
+
+        def use(cert, key):
+            live.write_text(good.replace(str(self.pki.proxy.cert), str(cert)).replace(str(self.pki.proxy.key), str(key)))
+
+        broken = self.folder / "broken.pem"
+        broken.write_text("-----BEGIN CERTIFICATE-----\nAAAA\n")
+        for name, cert, key, wanted in (("expired", self.pki.expired.cert, self.pki.expired.key, "has expired"),
+                                        ("broken", broken, self.pki.proxy.key, "broken.pem"),
+                                        ("missing", self.folder / "gone.pem", self.pki.proxy.key, "gone.pem"),
+                                        ("not a pair", self.pki.proxy_ec.cert, self.pki.proxy.key, "key")):
+            with self.subTest(name):
+                use(cert, key)
+                told = self.reload(proxy)
+                self.assertRegex(told, r"\[E\] The old certificate stays: .*" + wanted)
+                self.assertEqual(self.served(proxy), self.pki.proxy.serial)
+        use(self.pki.proxy_ec.cert, self.pki.proxy_ec.key)
+        self.reload(proxy)
+        self.assertEqual(self.served(proxy), self.pki.proxy_ec.serial)
+        self.assertEqual(proxy.https(self.pki.foreman).get("/v2/features").status, 200)
+
+    def test_what_waits_for_the_next_start_is_named(self):
+        proxy = self.start()
+        settings = proxy.config / "settings.yml"
+        settings.write_text(settings.read_text().replace(f":http_port: {proxy.port}", f":http_port: {free_port()}")
+                            + ":log_buffer: 77\n")
+        self.edit(proxy, ":enabled: true", ":enabled: true\n:console_auth: false", "settings.d/dynflow.yml")
+        told = self.reload(proxy)
+        for file, key in (("settings.yml", "http_port"), ("settings.yml", "log_buffer"), ("dynflow.yml", "console_auth")):
+            self.assertRegex(told, file.replace(".", r"\.") + rf":\d+: the change of :{key}: takes effect at the next start")
+        self.assertNotIn(":log_level:", told)
+        self.assertEqual(proxy.http.get("/version").status, 200)
+
+    def test_the_log_goes_elsewhere(self):
+        proxy = self.start()
+        elsewhere = self.folder / "elsewhere.log"
+        self.edit(proxy, str(proxy.folder / "program.log"), str(elsewhere))
+        self.edit(proxy, '"DEBUG"', '"INFO"')
+        proxy.reload()
+        wait_until(lambda: elsewhere.exists() and "The settings were read again" in elsewhere.read_text(), "the new log")
+        proxy.http.get("/version")
+        wait_until(lambda: "Finished GET /version" in elsewhere.read_text(), "the request in it")
+        self.assertNotIn("[D]", elsewhere.read_text())
+        # A folder that is not there: standard output, and it goes on.
+        self.edit(proxy, str(elsewhere), "/nonexistent/proxy.log")
+        proxy.reload()
+        wait_until(lambda: "Falling back to STDOUT" in proxy.output.read_text(), "the fall-back")
+        self.assertEqual(proxy.http.get("/version").status, 200)
+
+    def test_the_identity_towards_the_core_is_renewed(self):
+        live = self.folder / "live"
+        live.mkdir()
+
+        def install(identity):
+            for source, name in ((identity.cert, "cert.pem"), (identity.key, "key.pem")):
+                shutil.copy(source, live / f"{name}.new")
+                (live / f"{name}.new").rename(live / name)
+
+        install(self.pki.proxy)
+        own = {"ssl_certificate": live / "cert.pem", "ssl_private_key": live / "key.pem"}
+        core = self.enterContext(CoreService(self.folder / "core", "http://127.0.0.1:1", identity=self.pki.proxy, ca=self.pki.ca.cert, settings=own))
+        proxy = self.start(external_core=True, core_url=core.url.replace("127.0.0.1", "localhost"), settings=own)
+        self.assertEqual(proxy.http.get("/dynflow/tasks/count").status, 200)  # leaves a connection in the pool
+        install(self.pki.proxy_ec)
+        self.reload(proxy)
+        self.reload(core)
+        # Within a second the connections from before are given up.
+        wait_until(lambda: proxy.http.get("/dynflow/tasks/count").status == 200, "the core to know the proxy again", 30)
+        for _ in range(5):
+            self.assertEqual(proxy.http.get("/dynflow/tasks/count").status, 200)
+
+
+class Mode(Base):
+    def mode(self, proxy):
+        return proxy.http.get("/dynflow/mode").json()
+
+    def test_external_core_is_followed_both_ways(self):
+        foreman = self.enterContext(Foreman())
+        core = CoreService(self.folder / "core", foreman.url)
+        proxy = self.enterContext(SmartProxy(self.folder / "proxy", foreman.url, external_core=False, core_url=core.url))
+        self.assertEqual(self.mode(proxy)["state"], "in-process")
+        self.edit(proxy, ":external_core: false", ":external_core: true", "settings.d/dynflow.yml")
+        # Nobody is there: the mode stays, and the next reload tries again.
+        told = self.reload(proxy)
+        self.assertIn("[E] The mode stays, external_core: true cannot be followed: ", told)
+        self.assertEqual(self.mode(proxy)["target"], "in-process")
+        with core:
+            self.reload(proxy)
+            wait_until(lambda: self.mode(proxy)["state"] == "external", "the mode external")
+            self.assertEqual(self.mode(proxy)["setting"], "true")
+            self.edit(proxy, ":external_core: true\n", "", "settings.d/dynflow.yml")
+            told = self.reload(proxy)
+            self.assertIn("external_core is unset in the settings now", told)
+            wait_until(lambda: self.mode(proxy)["state"] == "in-process", "the mode in-process")
+            # A mode that was asked for by the endpoint is not undone by a reload that changes nothing.
+            answer = proxy.http.post("/dynflow/mode", {"action": "begin", "external_core": True})
+            self.assertEqual(answer.status, 200, answer.text)
+            self.assertNotIn("Mode: ", self.reload(proxy).replace("Mode: begin", ""))
+            self.assertEqual(self.mode(proxy)["target"], "external")
+
+    def test_a_core_that_cannot_be_loaded(self):
+        foreman = self.enterContext(Foreman())
+        core = self.enterContext(CoreService(self.folder / "core", foreman.url))
+        proxy = self.enterContext(SmartProxy(self.folder / "proxy", foreman.url, external_core=True, core_url=core.url,
+                                             environment={"DYNFLOW_CORE_LIBRARY": "/nonexistent/libdynflow_core.so.1"}))
+        self.edit(proxy, ":external_core: true", ":external_core: false", "settings.d/dynflow.yml")
+        self.assertRegex(self.reload(proxy), r"\[E\] The mode stays: .*/nonexistent/libdynflow_core\.so\.1")
+        self.assertEqual(self.mode(proxy)["state"], "external")
+        self.assertEqual(proxy.http.get("/dynflow/tasks/count").status, 200)
+
+
+class HungCore:
+    """Takes connections and requests, and answers only what `answers` tells."""
+
+    def __init__(self):
+        self.socket = socket.create_server(("127.0.0.1", 0))
+        self.port = self.socket.getsockname()[1]
+        self.asked = threading.Event()
+        self.go = threading.Event()
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self):
+        while True:
+            try:
+                connection, _ = self.socket.accept()
+            except OSError:
+                return
+            threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
+
+    def _serve(self, connection):
+        with connection:
+            head = connection.recv(65536)
+            if b"/tasks/count" in head:
+                self.asked.set()
+                self.go.wait(60)
+            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 11\r\nConnection: close\r\n\r\n{\"count\":7}")
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.go.set()
+        self.socket.close()
+
+
+class Ends(Base):
+    def ask(self, proxy):
+        """A request that waits for the core, in a thread; its answer comes into the list."""
+        answers = []
+        thread = threading.Thread(target=lambda: answers.append(proxy.http.get("/dynflow/tasks/count")), daemon=True)
+        thread.start()
+        return thread, answers
+
+    def start(self, core, grace):
+        return self.enterContext(SmartProxy(self.folder / "proxy", "http://127.0.0.1:1", external_core=True,
+                                            core_url=f"http://127.0.0.1:{core.port}", settings={"shutdown_grace": grace}))
+
+    def test_what_is_under_way_is_finished_and_latecomers_are_told(self):
+        with HungCore() as core:
+            proxy = self.start(core, 60)
+            thread, answers = self.ask(proxy)
+            self.assertTrue(core.asked.wait(30))
+            proxy.signal(signal.SIGTERM)
+            proxy.wait_for_log("Shutting down: no new requests")
+
+            def refused():
+                late = proxy.http.get("/version")
+                return late if late.status == 503 else None
+            late = wait_until(refused, "a latecomer's answer")
+            self.assertEqual((late.header("Retry-After"), late.header("Connection")), ("1", "close"))
+            self.assertIn("stopping", late.json()["error"])
+            core.go.set()
+            thread.join(30)
+            self.assertEqual((answers[0].status, answers[0].json()), (200, {"count": 7}))
+            self.assertEqual(proxy.wait(30), 0)
+
+    def test_what_takes_longer_gets_503(self):
+        with HungCore() as core:
+            proxy = self.start(core, 1)
+            thread, answers = self.ask(proxy)
+            self.assertTrue(core.asked.wait(30))
+            self.assertEqual(proxy.stop(), 0)
+            thread.join(30)
+            self.assertEqual(answers[0].status, 503, answers[0].text)
+            self.assertIn("error", answers[0].json())
+
+
+if __name__ == "__main__":
+    unittest.main()
