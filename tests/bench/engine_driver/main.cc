@@ -1,16 +1,19 @@
-// The engine alone, measured: engine_driver WHAT COUNT [DATABASE]
+// The engine alone, measured: engine_driver WHAT COUNT [DATABASE]      DATABASE: a file, or postgresql://...; none: memory
 //
 //   tasks      COUNT no-op plans in launches of 100: planned, run, their results durable
+//   alone      COUNT no-op plans one after the other: a line before the last has alone_ms, the median
+//              time from the launch to the end in the store
 //   events     COUNT times event -> run -> suspend on one plan
 //   parallel   one plan with COUNT no-op steps beside each other
 //   output     COUNT lines on one task, 100 at a time, all durable
 //   suspended  COUNT plans that wait for an event: what each holds in memory
 //   clean      COUNT rows of plans that ended, removed by the cleaner's statement
 //
-// Prints one JSON object: count, seconds, cpu_seconds, memory_kib (resident, grown since the start).
+// Prints "begun" when all is made ready, and in the end one JSON object: count, seconds, cpu_seconds, memory_kib (resident, grown since the start).
 #include <fmt/core.h>
 #include <sys/resource.h>
 
+#include <algorithm>
 #include <atomic>
 #include <charconv>
 #include <chrono>
@@ -27,6 +30,7 @@
 
 #include "shared/engine/world.h"
 #include "shared/json/json.h"
+#include "shared/persistence/postgres/postgres_store.h"
 #include "shared/persistence/sqlite/sqlite_store.h"
 
 namespace dynflow::bench {
@@ -83,7 +87,8 @@ class Bench {
   explicit Bench(const std::string& database) {
     persistence::StoreOptions options;
     options.database = database;
-    store_ = check(persistence::open_sqlite_store(options));
+    const bool has_server = database.starts_with("postgresql://");
+    store_ = check(has_server ? persistence::open_postgres_store(options) : persistence::open_sqlite_store(options));
     check(store_->start());
     add<Noop>("Noop", true, false);
     add<Parallel>("Parallel", false, false);
@@ -156,6 +161,23 @@ std::int64_t memory_kib() {
 void tasks(Bench& bench, std::int64_t count) {
   for (std::int64_t launched = 0; launched < count; launched += kLaunch) bench.trigger("Noop", Json::object(), kLaunch);
   bench.wait_for(PlanState::kStopped, count);
+}
+
+void alone(Bench& bench, std::int64_t count) {
+  const std::int64_t before = check(bench.store().count_plans(PlanState::kStopped));
+  std::vector<double> times;
+  for (std::int64_t i = 1; i <= count; ++i) {
+    const auto began = std::chrono::steady_clock::now();
+    bench.trigger("Noop", Json::object(), 1);
+    while (check(bench.store().count_plans(PlanState::kStopped)) < before + i) {
+      std::this_thread::sleep_for(std::chrono::microseconds(100));
+    }
+    times.push_back(std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - began).count());
+  }
+  std::sort(times.begin(), times.end());
+  fmt::print(R"({{"alone_ms":{:.2f}}})"
+             "\n",
+             times[times.size() / 2]);
 }
 
 void events(Bench& bench, std::int64_t count) {
@@ -247,11 +269,14 @@ using Measured = std::function<void(Bench&, std::int64_t)>;
 
 int run(const std::string& what, std::int64_t count, const std::string& database) {
   const std::map<std::string, Measured> known = {{"tasks", tasks},   {"events", events},       {"parallel", parallel},
-                                                 {"output", output}, {"suspended", suspended}, {"clean", clean}};
+                                                 {"output", output}, {"suspended", suspended}, {"clean", clean},
+                                                 {"alone", alone}};
   const auto found = known.find(what);
   if (found == known.end()) throw std::runtime_error("unknown: " + what);
   Bench bench(database);
   if (what == "clean") fill(bench, count);
+  fmt::print("begun\n");
+  std::fflush(stdout);
   const auto memory_before = memory_kib();
   const double cpu_before = cpu_seconds();
   const auto began = std::chrono::steady_clock::now();

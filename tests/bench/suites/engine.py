@@ -1,8 +1,6 @@
 """The engine: no-op tasks beside published job queues, and how each figure grows from 1 to 10 to 100 times the work."""
 
-import json
 import statistics
-import subprocess
 import time
 from pathlib import Path
 
@@ -12,8 +10,10 @@ from programs import SmartProxy, binary
 from . import peers, tasks
 from .launch import batch, post, wait_until_idle
 from .measure import milliseconds, percentile
+from .stores import PostgresServer, SqliteFiles, run_measured
 
 JOBS = 5000
+SINGLES = 40  # jobs that come alone
 # What is measured in the engine's own process: name, what one of it is, counts.
 GROWTH = [
     ("tasks", "no-op task", (1000, 10_000, 100_000)),
@@ -25,85 +25,93 @@ GROWTH = [
 ]
 
 
-def driver(what, count, database):
+def driver(store, what, count, database):
     program = Path(binary("smart-proxy")).parents[1] / "tests/engine_driver"
-    done = subprocess.run([str(program), what, str(count), str(database)], capture_output=True, text=True, check=False, timeout=1800)
-    if done.returncode != 0:
-        raise RuntimeError(f"engine_driver {what}: {done.stderr[-400:]}")
-    return json.loads(done.stdout)
+    return run_measured(store, [program, what, count, database], 1800)
 
 
-def row_of(name, durable, runs, base):
-    """The median by CPU; `base`: CPU of one job of the row that others are compared with."""
-    run = sorted(runs, key=lambda r: r["cpu_seconds"])[len(runs) // 2]
-    cpu = run["cpu_seconds"] / run["count"] * 1e6
-    best = max(r["count"] / r["seconds"] for r in runs)
-    return [name, durable, f"{cpu:.0f}", f"{cpu / base:.2f}", f"{best:.0f}"]
+def engine_alone(store, database):
+    return {**driver(store, "tasks", JOBS, database), "alone_ms": driver(store, "alone", SINGLES, database)["alone_ms"]}
 
 
-def median_cpu(runs):
-    return statistics.median(r["cpu_seconds"] / r["count"] for r in runs) * 1e6
+def product(store, folder, database):
+    """tasks.measure in the form of the driver's answer."""
+    took, _, cpu, lost, _, server, alone = tasks.measure(folder.parent, folder.name, database, store.cpu_seconds, SINGLES)
+    if lost:
+        raise RuntimeError(f"{lost} callbacks did not come")
+    return {"count": tasks.TASKS, "seconds": took, "cpu_seconds": cpu, "server_seconds": server,
+            "alone_ms": milliseconds(percentile(alone, 0.5))}
 
 
-def beside_sqlite_queues(folder, rounds):
-    ours_product, ours_engine = "smart-proxy: launch over HTTP to callback over HTTP", "engine as a library"
-    safe, soon = "each commit synced", "may lose the last second with the power"
+def median_cpu(runs, *parts):
+    return statistics.median(sum(run[part] for part in parts) / run["count"] for run in runs) * 1e6
+
+
+BOTH = ("cpu_seconds", "server_seconds")
+
+
+def beside(store, queues, folder, rounds):
+    """No-op jobs of ours and of `queues` ({name: (promise, queue of queue.mjs)}, the first is what the others are compared with)."""
+    safe = "each commit synced"
+    peer = next(iter(queues))
     candidates = {
-        ours_product: (safe, lambda file: product(folder / f"proxy-{file.stem}", file)),
-        ours_engine: (safe, lambda file: driver("tasks", JOBS, file)),
-        "plainjob, synchronous=FULL": (safe, lambda file: peers.run("plainjob-full", JOBS, file)),
-        "plainjob, as it comes": (soon, lambda file: peers.run("plainjob", JOBS, file)),
+        "smart-proxy: launch over HTTP to callback over HTTP": (safe, lambda name, where: product(store, folder / f"proxy-{name}", where)),
+        "engine as a library": (safe, lambda _, where: engine_alone(store, where)),
+        **{name: (promise, lambda _, where, queue=queue: peers.run(store, queue, JOBS, where)) for name, (promise, queue) in queues.items()},
     }
-    notes = ["A job of plainjob is stored, taken and marked as done; a task of ours is planned, has steps and a history, and in the first "
-             "row Foreman is told."]
+    notes = ["A job of the peers is stored, taken and marked as done or removed; a task of ours is planned, has steps and a history, and "
+             "in the first row Foreman is told. \"One alone\" is the median time from adding one job to a waiting worker to its end; in "
+             "the first row to the callback.",
+             "Peers: " + ", ".join(f"{name} {version}" for name, version in peers.versions().items() if name != "node") + "."]
     try:
         peers.install()
     except peers.Unreachable as error:
         notes.append(f"Peers skipped: {error}.")
-        candidates = {name: value for name, value in candidates.items() if not name.startswith("plainjob")}
+        peer = None
+        candidates = {name: candidates[name] for name in list(candidates)[:2]}
     runs = {name: [] for name in candidates}
     for number in range(rounds):
         for index, (name, (_, measure)) in enumerate(candidates.items()):
-            runs[name].append(measure(folder / f"{index}-{number}.sqlite"))
-    base = median_cpu(runs["plainjob, synchronous=FULL" if len(candidates) > 2 else ours_engine])
-    return {"title": f"{JOBS} no-op jobs on a SQLite file, beside plainjob {peers.versions()['plainjob']}",
-            "columns": ["what", "promise", "CPU us/job", "x plainjob FULL", "jobs/s"],
-            "rows": [row_of(name, candidates[name][0], runs[name], base) for name in candidates], "notes": notes}
+            with store.database(f"jobs-{index}-{number}") as database:
+                runs[name].append(measure(f"{index}-{number}", database))
+    base = median_cpu(runs[peer or "engine as a library"], *BOTH)
+    rows = []
+    for name, seen in runs.items():
+        cpu = median_cpu(seen, *BOTH)
+        rows.append([name, candidates[name][0], f"{cpu:.0f}", f"{median_cpu(seen, 'cpu_seconds'):.0f}",
+                     f"{median_cpu(seen, 'server_seconds'):.0f}", f"{cpu / base:.2f}",
+                     statistics.median(float(run["alone_ms"]) for run in seen),
+                     f"{max(run['count'] / run['seconds'] for run in seen):.0f}"])
+    return {"title": f"{JOBS} no-op jobs on {store.name}", "notes": notes, "rows": rows,
+            "columns": ["what", "promise", "CPU us/job", "of the process", "of the server",
+                        f"x {peer or 'engine as a library'}", "one alone, ms", "jobs/s"]}
 
 
-def product(folder, database):
-    """tasks.measure in the form of the driver's answer."""
-    took, _, cpu, lost, _ = tasks.measure(folder.parent, folder.name, database)
-    if lost:
-        raise RuntimeError(f"{lost} callbacks did not come")
-    return {"count": tasks.TASKS, "seconds": took, "cpu_seconds": cpu}
-
-
-def growth(folder, rounds):
+def growth(store, rounds):
     rows = []
     for what, unit, counts in GROWTH:
-        figures = {}
+        figures = {count: [] for count in counts}
         for number in range(rounds):
             for count in counts:
-                database = folder / f"{what}-{number}-{count}.sqlite"
-                figures.setdefault(count, []).append(driver(what, count, database))
-                for file in folder.glob(f"{what}-*"):
-                    file.unlink()
-        cpu = [median_cpu(figures[count]) for count in counts]
+                with store.database(f"{what}-{number}-{count}") as database:
+                    figures[count].append(driver(store, what, count, database))
+        cpu = [median_cpu(figures[count], *BOTH) for count in counts]
         memory = [statistics.median(run["memory_kib"] / run["count"] for run in figures[count]) for count in counts]
         best = max(run["count"] / run["seconds"] for run in figures[counts[-1]])
-        rows.append([unit, counts[0], *(f"{figure:.1f}" for figure in cpu), f"{cpu[-1] / cpu[0]:.2f}", f"{memory[-1]:.2f}",
-                     f"{best:.0f}"])
-    return {"title": "Growth on a SQLite file: CPU us for one, when there are 1, 10 and 100 times as many",
-            "columns": ["one", "1x is", "1x", "10x", "100x", "100x / 1x", "KiB each at 100x", "a second at 100x"], "rows": rows,
+        rows.append([unit, counts[0], *(f"{figure:.1f}" for figure in cpu), f"{cpu[-1] / cpu[0]:.2f}",
+                     f"{median_cpu(figures[counts[-1]], 'server_seconds'):.1f}", f"{memory[-1]:.2f}", f"{best:.0f}"])
+    return {"title": f"Growth on {store.name}: CPU us for one, when there are 1, 10 and 100 times as many",
+            "columns": ["one", "1x is", "1x", "10x", "100x", "100x / 1x", "of the server at 100x", "KiB each at 100x", "a second at 100x"],
+            "rows": rows,
             "notes": ["Constant from left to right is linear. What the process does once, such as loading pages, is in the 1x column."]}
 
 
-def stored(folder, rounds):
+def stored(store, folder, rounds):
     """Documents and counts while more and more ended tasks are stored."""
     rows = []
-    with Foreman() as foreman, SmartProxy(folder / "stored", foreman.url, external_core=False, settings={"log_level": "ERROR"},
-                                          dynflow={"database": folder / "stored.sqlite"}) as proxy:
+    with (store.database("stored") as database, Foreman() as foreman,
+          SmartProxy(folder / "stored", foreman.url, external_core=False, settings={"log_level": "ERROR"},
+                     dynflow={"database": database}) as proxy):
         kept = []
         for target in (1000, 10_000, 100_000):
             while len(kept) < target:
@@ -115,7 +123,8 @@ def stored(folder, rounds):
             wait_until_idle(proxy)
             figures = []
             for path in ("/dynflow/tasks/count", "/dynflow/tasks/count?state=stopped", None):
-                times, before = [], proxy.cpu_seconds()
+                times = []
+                before, before_server = proxy.cpu_seconds(), store.cpu_seconds()
                 repeats = 200 * rounds
                 for number in range(repeats):
                     url = path or f"/dynflow/tasks/{kept[number * 7919 % len(kept)]}/status"
@@ -124,13 +133,29 @@ def stored(folder, rounds):
                     times.append(time.monotonic() - began)
                     if answer.status != 200:
                         raise RuntimeError(f"{url}: {answer.status}")
-                figures += [f"{(proxy.cpu_seconds() - before) / repeats * 1e6:.0f}", milliseconds(percentile(times, 0.5))]
+                cpu = proxy.cpu_seconds() - before + store.cpu_seconds() - before_server
+                figures += [f"{cpu / repeats * 1e6:.0f}", milliseconds(percentile(times, 0.5)), milliseconds(percentile(times, 0.99))]
             rows.append([target, *figures])
-    return {"title": "With ended tasks stored in a file, a new connection for each request",
-            "columns": ["tasks", "count: CPU us", "p50 ms", "count?state=: CPU us", "p50 ms", "status: CPU us", "p50 ms"], "rows": rows}
+    return {"title": f"With ended tasks stored in {store.name}, a new connection for each request",
+            "columns": ["tasks", *(column for what in ("count", "count?state=", "status")
+                                   for column in (f"{what}: CPU us", "p50 ms", "p99 ms"))], "rows": rows}
+
+
+ON_SQLITE = {"plainjob, synchronous=FULL": ("each commit synced", "plainjob-full"),
+             "plainjob, as it comes": ("may lose the last second with the power", "plainjob")}
+ON_POSTGRES = {"graphile-worker, as it comes": ("each commit synced", "graphile-worker"),
+               "graphile-worker, in batches": ("each commit synced", "graphile-worker-batched"),
+               "pg-boss, batches of 100": ("each commit synced", "pg-boss")}
 
 
 def run(folder, rounds):
-    yield beside_sqlite_queues(folder, rounds)
-    yield growth(folder, rounds)
-    yield stored(folder, rounds)
+    files = SqliteFiles(folder)
+    server = PostgresServer(folder / "postgres")
+    try:
+        yield beside(files, ON_SQLITE, folder, rounds)
+        yield beside(server, ON_POSTGRES, folder, rounds)
+        for store in (files, server):
+            yield growth(store, rounds)
+            yield stored(store, folder / store.name.split()[-1], rounds)
+    finally:
+        server.close()

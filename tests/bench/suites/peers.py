@@ -6,6 +6,8 @@ import shutil
 import subprocess
 from pathlib import Path
 
+from .stores import run_measured
+
 SOURCE = Path(__file__).resolve().parents[1] / "peers"
 
 
@@ -40,14 +42,10 @@ def install():
     return folder
 
 
-def run(queue, count, where):
-    """What the peer measured of itself: {"count", "seconds", "cpu_seconds"}."""
+def run(store, queue, count, where):
+    """What the peer measured of itself: {"count", "seconds", "cpu_seconds", "alone_ms"}, and "server_seconds" of the store."""
     folder = install()
-    done = subprocess.run([folder / "node_modules/.bin/node", str(SOURCE / "queue.mjs"), queue, str(count), str(where)], cwd=folder,
-                          capture_output=True, text=True, check=False, timeout=600, stdin=subprocess.DEVNULL)
-    if done.returncode != 0:
-        raise RuntimeError(f"{queue}: {done.stderr[-800:]}")
-    return json.loads(done.stdout.splitlines()[-1])
+    return run_measured(store, [folder / "node_modules/.bin/node", SOURCE / "queue.mjs", queue, count, where], 600, folder)
 
 
 def versions():

@@ -56,14 +56,15 @@ class Sink:
         self._listener.close()
 
 
-def measure(folder, name, database):
+def measure(folder, name, database, server_cpu=lambda: 0.0, singles=0):
+    """`server_cpu`: what a database server has used so far. Also measures so many tasks that come alone, from the launch to the callback."""
     sink = Sink()
     with SmartProxy(folder / name, sink.url, external_core=False, settings={"log_level": "ERROR"},
                     dynflow={"database": database}) as proxy:
         post(proxy.port, batch(100))  # warm
         while sink.count < 100:
             time.sleep(0.01)
-        before = cpu_seconds(proxy.process.pid)
+        before, server_before = cpu_seconds(proxy.process.pid), server_cpu()
         began = time.monotonic()
         for _ in range(TASKS // 100):
             post(proxy.port, batch(100))
@@ -73,10 +74,18 @@ def measure(folder, name, database):
             time.sleep(0.005)
         took = time.monotonic() - began
         cpu = cpu_seconds(proxy.process.pid) - before
+        server = server_cpu() - server_before
         lost = TASKS + 100 - sink.count
         memory = proxy.memory_kib()
+        alone = []
+        for _ in range(singles):
+            before_it, began = sink.count, time.monotonic()
+            post(proxy.port, batch(1))
+            while sink.count == before_it:
+                time.sleep(0.0002)
+            alone.append(time.monotonic() - began)
     sink.close()
-    return took, accepted, cpu, lost, memory
+    return took, accepted, cpu, lost, memory, server, alone
 
 
 def run(folder, rounds):
@@ -87,7 +96,7 @@ def run(folder, rounds):
             if name not in best or result[0] < best[name][0]:
                 best[name] = result
     rows = [[name, TASKS, f"{cpu / TASKS * 1e6:.0f}", f"{TASKS / took:.0f}", f"{TASKS / accepted:.0f}", lost,
-             f"{memory / 1024:.0f}"] for name, (took, accepted, cpu, lost, memory) in best.items()]
+             f"{memory / 1024:.0f}"] for name, (took, accepted, cpu, lost, memory, *_) in best.items()]
     yield {"title": "Whole no-op tasks, from launch to callback (batches of 100, one client)",
            "columns": ["store", "tasks", "CPU us/task", "tasks/s", "accepted/s", "callbacks lost", "memory MiB"],
            "rows": rows, "notes": ["The client that launches and the sink that counts share the two cores."]}
