@@ -18,6 +18,16 @@ Result<PlanRecord> ScriptedStore::load_plan(std::string_view id) {
   return found->second;
 }
 
+Result<ActionRecord> ScriptedStore::load_action(std::string_view id, int action_id) {
+  const auto found = plans_.find(std::string(id));
+  if (found != plans_.end()) {
+    for (const ActionRecord& action : found->second.actions) {
+      if (action.id == action_id) return action;
+    }
+  }
+  return Error(Code::kNotFound, "no such action");
+}
+
 Result<std::vector<OutputChunk>> ScriptedStore::load_chunks(std::string_view plan_id, int action_id, std::int64_t after,
                                                             std::size_t limit) {
   if (fails_chunk_reads_) return Error(Code::kUnavailable, "told to fail");

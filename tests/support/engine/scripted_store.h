@@ -60,6 +60,7 @@ class ScriptedStore final : public persistence::Store {
   bool is_congested() const override { return is_congested_; }
 
   Result<persistence::PlanRecord> load_plan(std::string_view id) override;
+  Result<persistence::ActionRecord> load_action(std::string_view id, int action_id) override;
   Result<std::vector<persistence::OutputChunk>> load_chunks(std::string_view plan_id, int action_id, std::int64_t after,
                                                             std::size_t limit) override;
   Result<std::vector<persistence::PlanStatus>> load_statuses(const std::vector<std::string>& ids) override;

@@ -19,6 +19,13 @@ void plan_survives(Store& store) {
   const auto loaded = store.load_plan("id");
   REQUIRE(loaded.ok());
   CHECK(*loaded == plan);
+  for (const ActionRecord& action : plan.actions) {
+    const auto one = store.load_action("id", action.id);
+    REQUIRE(one.ok());
+    CHECK(*one == action);
+  }
+  require_code(store.load_action("id", 99), Code::kNotFound);
+  require_code(store.load_action("other", 1), Code::kNotFound);
   PlanRecord bare;
   bare.id = "bare";
   REQUIRE(store.commit(batch_of(WriteBatch::InsertPlan{bare})).ok());
