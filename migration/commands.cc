@@ -1,5 +1,6 @@
 #include "migration/commands.h"
 
+#include "migration/apply/apply_commands.h"
 #include "migration/config/config_commands.h"
 #include "migration/reference.h"
 #include "migration/rehearse/rehearse_command.h"
@@ -12,6 +13,7 @@ const std::vector<Command>& commands() {
     std::vector<Command> rows;
     const auto add = [&rows](std::span<const Command> more) { rows.insert(rows.end(), more.begin(), more.end()); };
     add(status_commands());
+    add(apply_commands());
     add(config_commands());
     add(rehearse_commands());
     add(reference_commands());

@@ -1,0 +1,221 @@
+#include "migration/apply/apply_commands.h"
+
+#include <fmt/format.h>
+
+#include <array>
+#include <filesystem>
+
+#include "migration/apply/changer.h"
+#include "migration/apply/interrupt.h"
+#include "migration/apply/verification.h"
+#include "migration/site/phase.h"
+#include "shared/base/deadline.h"
+#include "shared/json/json.h"
+
+namespace dynflow::migration {
+
+namespace {
+
+constexpr Option kTo{"to", OptionKind::kValue, "internal|external", "The mode to go to", true};
+constexpr std::array kPlanOptions = {kTo};
+constexpr std::array kApplyOptions = {
+    kTo,
+    Option{"hand-over", OptionKind::kFlag, "", "Jobs may run: they end where they are, and the old side is stopped after the last"},
+    Option{"drain", OptionKind::kValue, "SECONDS", "Wait so long for jobs to end before anything is changed"},
+    Option{"force", OptionKind::kFlag, "", "Go on although jobs may be lost"},
+    Option{"timeout", OptionKind::kValue, "SECONDS", "Watch the hand-over so long; it goes on afterwards"}};
+constexpr std::array kDrainOptions = {Option{"timeout", OptionKind::kValue, "SECONDS", "Wait so long; default: for ever"}};
+constexpr std::array kRollbackOptions = {Option{"to", OptionKind::kValue, "SNAPSHOT", "Which snapshot; default: that of the last change"}};
+
+struct Read {
+  Layout layout;
+  std::unique_ptr<Services> services;
+  Site site;
+};
+
+Read read(Context& context) {
+  Read read{Layout::of(context.options), nullptr, {}};
+  read.services = services_of(read.layout);
+  read.site = read_site(read.layout, *read.services);
+  return read;
+}
+
+std::string_view words_of_step(std::string_view step) {
+  if (step == "snapshot") return "keep a snapshot of settings, environment files and unit states";
+  if (step == "start") return "unmask, enable and start smart_proxy_dynflow_core";
+  if (step == "settings") return "write the settings";
+  if (step == "flip") return "ask the running proxy for the hand-over (no restart)";
+  if (step == "wait") return "wait until the old side has no unfinished task";
+  if (step == "verify") return "verify the proxy";
+  return "disable, stop and mask smart_proxy_dynflow_core";
+}
+
+Result<ExitCode> show_plan(Context& context, const Site& site, const std::string& kind) {
+  const auto move = move_to(site, *parse_target(kind));
+  if (!move) return move.error();
+  const std::string diff = diff_of(*move);
+  Json actions = Json::array();
+  if (!diff.empty()) context.output.say(diff.substr(0, diff.size() - 1));
+  for (const std::string& step : steps_of(kind, false)) {
+    actions.push_back({{"step", step}, {"does", std::string(words_of_step(step))}});
+    context.output.say(fmt::format("{}. {}: {}", actions.size(), step, words_of_step(step)));
+  }
+  context.output.document()["diff"] = diff;
+  context.output.document()["actions"] = std::move(actions);
+  return ExitCode::kFine;
+}
+
+Result<ExitCode> run_plan(Context& context) { return show_plan(context, read(context).site, context.arguments.get("to")); }
+
+// Whether settings, mode and core service are as `kind` wants them.
+bool is_there_already(Context& context, const Site& site, const std::string& kind) {
+  const bool wants_external = kind == "external";
+  const auto move = move_to(site, wants_external ? Target::kExternal : Target::kInternal);
+  if (!move.ok() || !move->changes.empty()) return false;
+  if (site.sidecar_unit.is_known && site.sidecar_unit.is_active != wants_external) return false;
+  if (!site.layout.is_live() && context.options.proxy_url.empty()) return true;
+  auto proxy = RunningProxy::find(site, context.options);
+  if (!proxy.ok()) return false;
+  const auto mode = (*proxy)->mode();
+  return mode.ok() && mode->state == (wants_external ? "external" : "in-process");
+}
+
+Result<ExitCode> run_apply(Context& context) {
+  ChangeOptions options;
+  options.is_hand_over = context.arguments.has("hand-over");
+  options.is_forced = context.arguments.has("force");
+  for (const auto& [name, target] : {std::pair{"drain", &options.drain}, std::pair{"timeout", &options.timeout}}) {
+    const auto seconds = context.arguments.number(name);
+    if (!seconds) return seconds.error();
+    if (*seconds) *target = std::chrono::seconds(**seconds);
+  }
+  if (options.is_hand_over + options.is_forced + options.drain.has_value() > 1) {
+    return Error(Code::kInvalid, "--hand-over, --drain and --force: one of them");
+  }
+  Read now = read(context);
+  const std::string kind = context.arguments.get("to");
+  if (!now.site.problems.empty()) return Error(Code::kInvalid, now.site.problems.front());
+  if (context.options.is_noop) return show_plan(context, now.site, kind);
+  auto place = Workplace::open(now.site);
+  if (!place) return place.error();
+  const auto journal = place->journal();
+  if (!journal) return journal.error();
+  const bool is_under_way = *journal && !(*journal)->is_finished;
+  if (!is_under_way && is_there_already(context, now.site, kind)) {
+    context.output.say("nothing to do");
+    return ExitCode::kFine;
+  }
+  if (kind == "internal" && now.site.core == Loadable::kNo) {
+    return Error(Code::kUnprocessable, "the core library is not installed in the proxy: install it first (check C03)");
+  }
+  remember_interrupts();
+  Changer changer(context, std::move(now.site), *now.services, *place);
+  return changer.run(kind, "", options);
+}
+
+Result<ExitCode> run_rollback(Context& context) {
+  Read now = read(context);
+  auto place = Workplace::open(now.site);
+  if (!place) return place.error();
+  const auto journal = place->journal();
+  if (!journal) return journal.error();
+  std::string snapshot = context.arguments.get("to");
+  if (snapshot.empty() && *journal) snapshot = (*journal)->snapshot;
+  if (snapshot.empty()) return Error(Code::kNotFound, "there is no snapshot: nothing was changed by this program");
+  const auto before = place->snapshot(snapshot);
+  if (!before) return before.error();
+  if (context.options.is_noop) {
+    for (const std::string& step : steps_of("rollback", before->was_sidecar_active)) context.output.say(fmt::format("{}: {}", step, words_of_step(step)));
+    return ExitCode::kFine;
+  }
+  remember_interrupts();
+  ChangeOptions options;
+  options.is_hand_over = true;
+  Changer changer(context, std::move(now.site), *now.services, *place);
+  return changer.run("rollback", snapshot, options);
+}
+
+Result<ExitCode> run_verify(Context& context) {
+  const Read now = read(context);
+  const Assessment assessment = assess(now.site);
+  auto proxy = RunningProxy::find(now.site, context.options);
+  if (!proxy) return proxy.error();
+  Json rows = Json::array();
+  bool is_good = true;
+  for (const Verdict& verdict : verify_proxy(**proxy, now.site.external_core().value_or(now.site.core != Loadable::kYes))) {
+    rows.push_back({{"what", verdict.what}, {"ok", verdict.is_good}, {"detail", verdict.is_good ? "" : verdict.detail}});
+    context.output.say(fmt::format("{} {}{}", verdict.is_good ? "ok  " : "FAIL", verdict.what, verdict.is_good ? "" : ": " + verdict.detail));
+    is_good = is_good && verdict.is_good;
+  }
+  context.output.document()["verdicts"] = std::move(rows);
+  if (!is_good) return ExitCode::kError;
+  for (const Mixture& mixture : assessment.mixtures) context.output.warn(fmt::format("{}: {}", mixture.name, mixture.text));
+  return assessment.mixtures.empty() ? ExitCode::kFine : ExitCode::kInconsistent;
+}
+
+Result<ExitCode> run_drain(Context& context) {
+  const auto timeout = context.arguments.number("timeout");
+  if (!timeout) return timeout.error();
+  const Read now = read(context);
+  auto proxy = RunningProxy::find(now.site, context.options);
+  if (!proxy) return proxy.error();
+  const Deadline deadline = Deadline::after(*timeout ? std::chrono::seconds(**timeout) : std::chrono::hours(24 * 365));
+  std::int64_t most = 0;
+  remember_interrupts();
+  while (true) {
+    const auto left = (*proxy)->running_tasks();
+    if (!left) return left.error();
+    most = std::max(most, *left);
+    context.output.document()["running"] = *left;
+    if (*left == 0) return ExitCode::kFine;
+    if (deadline.has_passed() || is_interrupted()) {
+      context.output.warn(fmt::format("{} jobs still run", *left));
+      return ExitCode::kJobsRun;
+    }
+    context.output.progress(static_cast<std::size_t>(most - *left), static_cast<std::size_t>(most), "jobs ended");
+    pause_between_looks();
+  }
+}
+
+Result<ExitCode> run_cleanup(Context& context) {
+  const Read now = read(context);
+  const Assessment assessment = assess(now.site);
+  if (now.site.external_core() != false || now.site.sidecar_unit.is_active || !assessment.mixtures.empty()) {
+    return Error(Code::kConflict, fmt::format("the phase is {}: cleanup is for sites that are in-process with the core service stopped", to_string(assessment.phase)));
+  }
+  auto place = Workplace::open(now.site);
+  if (!place) return place.error();
+  const auto journal = place->journal();
+  if (!journal) return journal.error();
+  if (*journal && !(*journal)->is_finished) return Error(Code::kConflict, "a change is under way");
+  context.output.document()["leftovers"] = now.site.leftovers;
+  bool is_changed = false;
+  for (const std::string& path : now.site.leftovers) {
+    context.output.say(fmt::format("remove {}", path));
+    if (context.options.is_noop) continue;
+    std::error_code failure;
+    // Links are removed, never followed; folders only with what is in them of our list.
+    const std::filesystem::path real = now.layout.real(path);
+    const bool is_unit_folder = path.ends_with(".service.d");
+    if (is_unit_folder) std::filesystem::remove_all(real, failure);
+    else is_changed = std::filesystem::remove(real, failure) || is_changed;
+    if (failure) context.output.warn(fmt::format("{}: {}", path, failure.message()));
+    is_changed = is_changed || is_unit_folder;
+  }
+  return is_changed ? ExitCode::kChanged : ExitCode::kFine;
+}
+
+constexpr std::array kCommands = {
+    Command{"plan", "What apply would do: a unified diff, and the actions in order", kPlanOptions, run_plan},
+    Command{"apply", "Change the mode; may be killed at any moment and repeated", kApplyOptions, run_apply},
+    Command{"verify", "Ask the running proxy whether it does what its settings say", {}, run_verify},
+    Command{"drain", "Wait until no job runs; stop job starts in Foreman meanwhile", kDrainOptions, run_drain},
+    Command{"rollback", "Back to the snapshot of the last change, with a hand-over", kRollbackOptions, run_rollback},
+    Command{"cleanup", "Remove what the core service left, once the site is in-process", {}, run_cleanup},
+};
+
+}  // namespace
+
+std::span<const Command> apply_commands() { return kCommands; }
+
+}  // namespace dynflow::migration

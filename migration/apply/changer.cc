@@ -1,0 +1,263 @@
+#include "migration/apply/changer.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "migration/apply/interrupt.h"
+#include "migration/apply/verification.h"
+#include "shared/base/clock.h"
+#include "shared/base/deadline.h"
+#include "shared/json/json.h"
+
+namespace dynflow::migration {
+
+namespace {
+
+constexpr std::chrono::minutes kProxyPatience{5};  // for a proxy that restarts, a core service that starts
+
+bool is_over(const ModeReport& report, bool wants_external) { return report.state == (wants_external ? "external" : "in-process"); }
+
+bool is_transient(Code code) { return code == Code::kUnavailable || code == Code::kTimeout || code == Code::kBadPeer || code == Code::kBusy || code == Code::kClosed; }
+
+}  // namespace
+
+std::vector<std::string> steps_of(std::string_view kind, bool was_sidecar_active) {
+  std::vector<std::string> steps;
+  if (kind != "rollback") steps.emplace_back("snapshot");
+  const bool needs_sidecar = kind == "external" || (kind == "rollback" && was_sidecar_active);
+  if (needs_sidecar) steps.emplace_back("start");
+  steps.insert(steps.end(), {"settings", "flip", "wait", "verify"});
+  if (!needs_sidecar) steps.emplace_back("retire");
+  return steps;
+}
+
+bool Changer::wants_external() const { return journal_.kind == "external" || (journal_.kind == "rollback" && before_.external_core.value_or(false)); }
+
+Result<RunningProxy*> Changer::proxy() {
+  if (!site_.layout.is_live() && context_.options.proxy_url.empty()) return nullptr;
+  if (!proxy_) {
+    auto found = RunningProxy::find(site_, context_.options);
+    if (!found) return found.error();
+    proxy_ = *std::move(found);
+  }
+  return proxy_.get();
+}
+
+Result<std::int64_t> Changer::jobs() {
+  const auto found = proxy();
+  if (!found) return found.error();
+  if (*found == nullptr) return 0;
+  const auto mode = (*found)->mode();
+  if (!mode.ok()) return (*found)->running_tasks();
+  return std::max<std::int64_t>(mode->own, 0) + std::max<std::int64_t>(mode->other, 0);
+}
+
+Result<ExitCode> Changer::begin(const std::string& kind, const std::string& snapshot, const ChangeOptions& options) {
+  if (options.drain) {
+    const Deadline deadline = Deadline::after(*options.drain);
+    while (true) {
+      const auto left = jobs();
+      if (!left) return left.error();
+      if (*left == 0) break;
+      if (deadline.has_passed() || is_interrupted()) {
+        context_.output.warn(fmt::format("{} jobs still run; nothing was changed", *left));
+        return ExitCode::kJobsRun;
+      }
+      context_.output.progress(0, static_cast<std::size_t>(*left), "jobs run");
+      pause_between_looks();
+    }
+  } else if (!options.is_hand_over && !options.is_forced) {
+    const auto left = jobs();
+    if (left.ok() && *left > 0) {
+      context_.output.warn(fmt::format("{} jobs run: --hand-over keeps them, --drain SECONDS waits, --force may lose them", *left));
+      context_.output.document()["jobs"] = *left;
+      return ExitCode::kJobsRun;
+    }
+  }
+  journal_ = Journal{kind, snapshot, options.is_forced, false, {}};
+  if (auto saved = place_.save(journal_); !saved) return saved.error();
+  return ExitCode::kFine;
+}
+
+Result<ExitCode> Changer::run(const std::string& kind, const std::string& snapshot, const ChangeOptions& options) {
+  auto found = place_.journal();
+  if (!found) return found.error();
+  if (*found && !(*found)->is_finished) {
+    if ((*found)->kind != kind && kind != "rollback") {
+      return Error(Code::kConflict, fmt::format("a change to {} was begun and not finished: go on with it, or take it back with rollback", (*found)->kind));
+    }
+    if ((*found)->kind == kind) {
+      journal_ = **found;
+      context_.output.say(fmt::format("going on with the change that was begun: {} steps are done", journal_.done.size()));
+    }
+  }
+  if (journal_.kind.empty()) {
+    const auto code = begin(kind, snapshot, options);
+    if (!code.ok() || *code != ExitCode::kFine) return code;
+  }
+  if (kind == "rollback") {
+    auto before = place_.snapshot(journal_.snapshot);
+    if (!before) return before.error();
+    before_ = *std::move(before);
+  }
+  return carry_out(options);
+}
+
+Result<ExitCode> Changer::carry_out(const ChangeOptions& options) {
+  const auto steps = steps_of(journal_.kind, before_.was_sidecar_active);
+  for (const std::string& name : steps) {
+    if (journal_.has_done(name)) continue;
+    if (is_interrupted()) return Error(Code::kClosed, "interrupted; the same command goes on from here");
+    context_.output.say("step " + name);
+    if (auto done = step(name, options); !done) {
+      if (done.error().code() == Code::kTimeout && name == "wait") {
+        context_.output.warn(done.error().message());
+        return ExitCode::kJobsRun;
+      }
+      return done.error().in(name);
+    }
+    journal_.done.push_back(name);
+    if (auto saved = place_.save(journal_); !saved) return saved.error();
+  }
+  journal_.is_finished = true;
+  if (auto saved = place_.save(journal_); !saved) return saved.error();
+  context_.output.document()["steps"] = journal_.done;
+  context_.output.document()["snapshot"] = journal_.snapshot;
+  context_.output.say(fmt::format("done; snapshot {}", journal_.snapshot));
+  return ExitCode::kChanged;
+}
+
+Status Changer::step(const std::string& name, const ChangeOptions& options) {
+  if (name == "snapshot") {
+    auto taken = place_.take_snapshot(site_);
+    if (!taken) return taken.error();
+    journal_.snapshot = *taken;
+    return {};
+  }
+  if (name == "start") return start_sidecar();
+  if (name == "settings") return write_settings();
+  if (name == "flip") return flip();
+  if (name == "wait") return wait_for_jobs(options);
+  if (name == "verify") return verify();
+  return retire_sidecar();
+}
+
+Status Changer::act(std::string_view verb, std::string_view unit) {
+  context_.output.say(fmt::format("  {} {}", verb, unit));
+  return services_.act(verb, unit);
+}
+
+Status Changer::start_sidecar() {
+  if (!services_.can_act()) return {};
+  auto state = services_.state(kSidecarUnit);
+  if (!state) return state.error();
+  if (state->is_masked) {
+    if (auto done = act("unmask", kSidecarUnit); !done) return done;
+    state = services_.state(kSidecarUnit);
+    if (!state) return state.error();
+  }
+  if (!state->is_installed) return Error(Code::kNotFound, fmt::format("{} is not installed: install its package first", kSidecarUnit));
+  if (!state->is_enabled) {
+    if (auto done = act("enable", kSidecarUnit); !done) return done;
+  }
+  if (state->is_active) return {};
+  return act("start", kSidecarUnit);
+}
+
+Status Changer::write_settings() {
+  if (journal_.kind == "rollback") return place_.restore_files(journal_.snapshot, site_.layout);
+  const auto move = move_to(site_, journal_.kind == "external" ? Target::kExternal : Target::kInternal);
+  if (!move) return move.error();
+  for (const Fate& fate : move->fates) {
+    if (fate.needs_attention) context_.output.warn(fmt::format("{}: :{}: {}", fate.origin, fate.key, fate.text));
+  }
+  return write(site_.layout, *move);
+}
+
+Status Changer::flip() {
+  const auto found = proxy();
+  if (!found) return found.error();
+  if (*found == nullptr) return {};
+  const Deadline deadline = Deadline::after(kProxyPatience);
+  while (true) {
+    const auto mode = (*found)->begin(wants_external(), journal_.is_forced);
+    if (mode.ok()) return {};
+    const Error& error = mode.error();
+    if (error.code() == Code::kNotFound || error.code() == Code::kForbidden) {
+      // A proxy without hand-over, or not one for us: its restart reads the settings and loses what ran in it.
+      if (!journal_.is_forced || error.code() == Code::kForbidden) {
+        return Error(Code::kConflict, fmt::format("{}: this proxy cannot be asked for a hand-over (--force restarts it and may lose jobs)", error.message()));
+      }
+      return act("restart", kProxyUnit);
+    }
+    if (!is_transient(error.code())) return error;
+    if (deadline.has_passed()) return error;
+    if (is_interrupted()) return Error(Code::kClosed, "interrupted; the same command goes on from here");
+    pause_between_looks();
+  }
+}
+
+Status Changer::wait_for_jobs(const ChangeOptions& options) {
+  const auto found = proxy();
+  if (!found) return found.error();
+  if (*found == nullptr) return {};
+  const bool external = wants_external();
+  std::optional<Deadline> deadline;
+  if (options.timeout) deadline = Deadline::after(*options.timeout);
+  Deadline patience = Deadline::after(kProxyPatience);
+  const auto start = system_clock().instant();
+  std::int64_t most = 0;
+  while (true) {
+    auto mode = (*found)->mode();
+    if (mode.ok()) {
+      patience = Deadline::after(kProxyPatience);
+      if (is_over(*mode, external)) return {};
+      const std::int64_t left = std::max<std::int64_t>(external ? mode->own : mode->other, 0);
+      most = std::max(most, left);
+      const double seconds = std::chrono::duration<double>(system_clock().instant() - start).count();
+      const std::int64_t gone = most - left;
+      const std::string estimate = gone > 0 && left > 0 ? fmt::format(", about {:.0f} s", seconds / static_cast<double>(gone) * static_cast<double>(left)) : "";
+      context_.output.progress(static_cast<std::size_t>(gone), static_cast<std::size_t>(most), fmt::format("tasks of the old side finished{}", estimate));
+      // Somebody turned the hand-over off meanwhile, or the proxy was restarted before it could remember.
+      if (!mode->state.starts_with("hand-over") || (mode->state == "hand-over to external") != external) {
+        if (auto done = flip(); !done) return done;
+      }
+      if (journal_.is_forced) (void)(*found)->finish(true);  // refused: the next look says so
+    } else if (!is_transient(mode.error().code()) || patience.has_passed()) {
+      return mode.error();
+    }
+    if (is_interrupted()) return Error(Code::kClosed, "interrupted; the hand-over goes on in the proxy, and the same command watches it again");
+    if (deadline && deadline->has_passed()) return Error(Code::kTimeout, "jobs still run on the old side; the hand-over goes on, and the same command watches it again");
+    pause_between_looks();
+  }
+}
+
+Status Changer::verify() {
+  const auto found = proxy();
+  if (!found) return found.error();
+  if (*found == nullptr) return {};
+  for (const Verdict& verdict : verify_proxy(**found, wants_external())) {
+    context_.output.say(fmt::format("  {} {}{}", verdict.is_good ? "ok  " : "FAIL", verdict.what, verdict.is_good ? "" : ": " + verdict.detail));
+    if (!verdict.is_good) return Error(Code::kFailed, fmt::format("{}: {}; nothing was stopped", verdict.what, verdict.detail));
+  }
+  return {};
+}
+
+Status Changer::retire_sidecar() {
+  if (!services_.can_act()) return {};
+  const auto state = services_.state(kSidecarUnit);
+  if (!state) return state.error();
+  if (!state->is_installed && !state->is_active) return {};
+  if (journal_.kind == "rollback" && before_.was_sidecar_active) return {};
+  if (state->is_enabled) {
+    if (auto done = act("disable", kSidecarUnit); !done) return done;
+  }
+  if (state->is_active) {
+    if (auto done = act("stop", kSidecarUnit); !done) return done;
+  }
+  if (state->is_masked) return {};
+  return act("mask", kSidecarUnit);
+}
+
+}  // namespace dynflow::migration

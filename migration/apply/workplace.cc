@@ -1,0 +1,152 @@
+#include "migration/apply/workplace.h"
+
+#include <fcntl.h>
+#include <fmt/chrono.h>
+#include <fmt/format.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <ctime>
+
+#include "migration/config/replace.h"
+#include "shared/json/json.h"
+
+namespace dynflow::migration {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+Error corrupt(const fs::path& path) { return Error(Code::kCorrupt, fmt::format("{} cannot be understood; move it away to begin anew", path.string())); }
+
+std::vector<std::string> strings_of(const Json& document, std::string_view key) {
+  std::vector<std::string> found;
+  const Json* list = json::find(document, key);
+  if (list == nullptr || !list->is_array()) return found;
+  for (const Json& each : *list) {
+    if (each.is_string()) found.push_back(each.get<std::string>());
+  }
+  return found;
+}
+
+Result<Json> document_in(const fs::path& path) {
+  auto text = read_file(path);
+  if (!text) return text.error();
+  auto document = json::parse(*text);
+  if (!document.ok() || !document->is_object()) return corrupt(path);
+  return *std::move(document);
+}
+
+std::vector<std::string> kept_files(const Site& site) {
+  std::vector<std::string> files = {site.dynflow_file, site.settings_file, site.sidecar_file};
+  for (const auto& [unit, path] : site.environment_file) files.push_back(path);
+  return files;
+}
+
+}  // namespace
+
+bool Journal::has_done(std::string_view step) const { return std::find(done.begin(), done.end(), step) != done.end(); }
+
+Result<Workplace> Workplace::open(const Site& site) {
+  const fs::path folder = site.layout.real(site.state_directory()) / "dynflow-migrate";
+  std::error_code failure;
+  fs::create_directories(folder / "snapshots", failure);
+  if (failure) return Error(Code::kForbidden, fmt::format("cannot make {}: {}", folder.string(), failure.message()));
+  fs::permissions(folder, fs::perms::owner_all, failure);
+  const fs::path path = folder / "lock";
+  Fd lock(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
+  if (!lock) return Error(Code::kForbidden, fmt::format("cannot open {}: {}", path.string(), std::strerror(errno)));
+  if (flock(lock.get(), LOCK_EX | LOCK_NB) != 0) {
+    const auto holder = read_file(path);
+    return Error(Code::kBusy, fmt::format("another dynflow-migrate is at work: {}", holder.ok() ? *holder : "unknown"));
+  }
+  const char* user = std::getenv("SUDO_USER");
+  if (user == nullptr) user = std::getenv("USER");
+  const std::string who = fmt::format("pid {}, {}, since {:%Y-%m-%d %H:%M:%S}", getpid(), user != nullptr ? user : "unknown user", fmt::localtime(std::time(nullptr)));
+  if (ftruncate(lock.get(), 0) != 0 || pwrite(lock.get(), who.data(), who.size(), 0) < 0) {
+    return Error(Code::kFailed, fmt::format("cannot write {}: {}", path.string(), std::strerror(errno)));
+  }
+  return Workplace(folder, std::move(lock));
+}
+
+Result<std::optional<Journal>> Workplace::journal() const {
+  const fs::path path = folder_ / "journal.json";
+  const auto document = document_in(path);
+  if (!document.ok()) {
+    if (document.error().code() == Code::kNotFound) return std::optional<Journal>();
+    return document.error();
+  }
+  Journal journal{json::get_string(*document, "kind"), json::get_string(*document, "snapshot"), json::get_bool(*document, "forced", false),
+                  json::get_bool(*document, "finished", false), strings_of(*document, "done")};
+  if (journal.kind.empty()) return corrupt(path);
+  return std::optional(std::move(journal));
+}
+
+Status Workplace::save(const Journal& journal) const {
+  const Json document{{"kind", journal.kind}, {"snapshot", journal.snapshot}, {"forced", journal.is_forced}, {"finished", journal.is_finished}, {"done", journal.done}};
+  return replace_file(folder_ / "journal.json", json::dump(document), false);
+}
+
+Result<std::string> Workplace::take_snapshot(const Site& site) const {
+  const std::string name = fmt::format("{:%Y%m%d-%H%M%S}-{}", fmt::localtime(std::time(nullptr)), getpid());
+  const fs::path folder = snapshot_folder(name);
+  std::vector<std::string> there;
+  std::vector<std::string> absent;
+  std::error_code failure;
+  for (const std::string& path : kept_files(site)) {
+    const fs::path source = site.layout.real(path);
+    if (!fs::exists(source, failure)) {
+      absent.push_back(path);
+      continue;
+    }
+    const fs::path copy = folder / "files" / fs::path(path).relative_path();
+    fs::create_directories(copy.parent_path(), failure);
+    auto text = read_file(source);
+    if (!text) return text.error();
+    if (auto done = replace_file(copy, *text, false); !done) return done.error();
+    there.push_back(path);
+  }
+  fs::create_directories(folder, failure);
+  const auto external = site.external_core();
+  const Json document{{"files", there}, {"absent", absent}, {"sidecar_active", site.sidecar_unit.is_active},
+                      {"sidecar_enabled", site.sidecar_unit.is_enabled}, {"sidecar_masked", site.sidecar_unit.is_masked},
+                      {"external_core", external ? Json(*external) : Json()}};
+  // This file makes the snapshot one.
+  if (auto done = replace_file(folder / "snapshot.json", json::dump(document), false); !done) return done.error();
+  return name;
+}
+
+Result<Workplace::Snapshot> Workplace::snapshot(const std::string& name) const {
+  if (name.empty() || name.find('/') != std::string::npos) return Error(Code::kNotFound, fmt::format("there is no snapshot '{}'", name));
+  const auto document = document_in(snapshot_folder(name) / "snapshot.json");
+  if (!document) return document.error();
+  Snapshot snapshot;
+  snapshot.was_sidecar_active = json::get_bool(*document, "sidecar_active", false);
+  snapshot.was_sidecar_enabled = json::get_bool(*document, "sidecar_enabled", false);
+  snapshot.was_sidecar_masked = json::get_bool(*document, "sidecar_masked", false);
+  const Json* external = json::find(*document, "external_core");
+  if (external != nullptr && external->is_boolean()) snapshot.external_core = external->get<bool>();
+  snapshot.files = strings_of(*document, "files");
+  snapshot.absent = strings_of(*document, "absent");
+  return snapshot;
+}
+
+Status Workplace::restore_files(const std::string& name, const Layout& layout) const {
+  const auto snapshot = this->snapshot(name);
+  if (!snapshot) return snapshot.error();
+  for (const std::string& path : snapshot->files) {
+    auto text = read_file(snapshot_folder(name) / "files" / fs::path(path).relative_path());
+    if (!text) return text.error();
+    const auto now = read_file(layout.real(path));
+    if (now.ok() && *now == *text) continue;
+    if (auto done = replace_file(layout.real(path), *text, true); !done) return done;
+  }
+  std::error_code ignored;
+  for (const std::string& path : snapshot->absent) fs::remove(layout.real(path), ignored);
+  return {};
+}
+
+}  // namespace dynflow::migration

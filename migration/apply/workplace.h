@@ -1,0 +1,61 @@
+// What the tool keeps on disk: the lock, the journal of a change under way, snapshots. All below <state directory>/dynflow-migrate.
+//
+// Threads: one at a time; other processes are kept out by the lock.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "migration/site/site.h"
+#include "shared/base/fd.h"
+#include "shared/base/result.h"
+
+namespace dynflow::migration {
+
+// A change that was begun. Written before and after each step, so that a tool that was killed goes on where it was.
+struct Journal {
+  std::string kind;      // "internal", "external", "rollback"
+  std::string snapshot;  // its name
+  bool is_forced = false;
+  bool is_finished = false;
+  std::vector<std::string> done;  // steps, in order
+  bool has_done(std::string_view step) const;
+};
+
+class Workplace {
+ public:
+  // Makes the folder and takes the lock. Errors: kBusy with who holds it, kForbidden, kFailed.
+  static Result<Workplace> open(const Site& site);
+
+  // Nothing when there is none. Errors: kCorrupt.
+  Result<std::optional<Journal>> journal() const;
+  Status save(const Journal& journal) const;
+
+  // Copies the settings and environment files of both processes and what the units are; the snapshot's name. Complete or not there.
+  Result<std::string> take_snapshot(const Site& site) const;
+  struct Snapshot {
+    bool was_sidecar_active = false;
+    bool was_sidecar_enabled = false;
+    bool was_sidecar_masked = false;
+    std::optional<bool> external_core;
+    std::vector<std::string> files;  // site paths that existed
+    std::vector<std::string> absent;
+  };
+  // Errors: kNotFound, kCorrupt.
+  Result<Snapshot> snapshot(const std::string& name) const;
+  // Puts the files back as they were, and removes those that did not exist.
+  Status restore_files(const std::string& name, const Layout& layout) const;
+  const std::filesystem::path& folder() const { return folder_; }
+
+ private:
+  Workplace(std::filesystem::path folder, Fd lock) : folder_(std::move(folder)), lock_(std::move(lock)) {}
+  std::filesystem::path snapshot_folder(const std::string& name) const { return folder_ / "snapshots" / name; }
+
+  std::filesystem::path folder_;
+  Fd lock_;
+};
+
+}  // namespace dynflow::migration

@@ -1,0 +1,167 @@
+#!/usr/bin/env python3
+"""dynflow-migrate over real processes: P0 to P2 with 200 running jobs, the tool killed at each step; and back."""
+
+import fcntl
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+import unittest
+from collections import Counter
+from pathlib import Path
+
+from foreman import Foreman
+from modes_test import Job
+from network import wait_until
+from programs import CoreService, SmartProxy, binary, test_plugin_folder
+from sshd import Sshd
+from units import Units
+
+JOBS = 200
+UNIT = "smart_proxy_dynflow_core"
+
+
+class Migration(unittest.TestCase):
+    def setUp(self):
+        self.folder = Path(tempfile.mkdtemp(prefix="migrate-"))
+        self.addCleanup(shutil.rmtree, self.folder, ignore_errors=True)
+        self.runs = self.folder / "runs"
+        self.runs.touch()
+        self.foreman = self.enterContext(Foreman())
+        self.sshd = self.enterContext(Sshd(self.folder / "sshd", options=("MaxStartups 1000", "LoginGraceTime 300"), log_level="ERROR"))
+        self.core = CoreService(self.folder / "core", self.foreman.url, ssh_key=self.sshd.client_key,
+                                settings={"database": self.folder / "core.sqlite"})
+        self.services = Units(self.folder / "services")
+        self.services.add(UNIT, [str(binary(UNIT)), "--config-dir", str(self.core.config)], {"DYNFLOW_PLUGIN_PATH": test_plugin_folder()})
+        self.addCleanup(self.services.stop, UNIT)
+        self.services.start(UNIT)
+        wait_until(self._core_answers, "the core service", 60)
+        self.proxy = self.enterContext(SmartProxy(
+            self.folder / "proxy", self.foreman.url, ssh_key=self.sshd.client_key, external_core=True, core_url=self.core.url,
+            dynflow={"database": self.folder / "proxy.sqlite"}))
+        self.jobs = set()
+
+    def _core_answers(self):
+        try:
+            return self.core.is_ready()
+        except OSError:
+            return False
+
+    def command(self, *arguments):
+        return [str(binary("dynflow-migrate")), *arguments, "--config-dir", str(self.proxy.config), "--core-config-dir",
+                str(self.core.config), "--proxy-url", f"http://127.0.0.1:{self.proxy.port}"]
+
+    def environment(self):
+        return {**os.environ, "DYNFLOW_MIGRATE_SYSTEMCTL": self.services.program()}
+
+    def run_tool(self, *arguments, expected=0):
+        done = subprocess.run(self.command(*arguments), env=self.environment(), capture_output=True, text=True, timeout=240, check=False)
+        self.assertEqual(done.returncode, expected, done.stdout + done.stderr)
+        return done
+
+    def kill_at(self, steps, *arguments):
+        """Runs the tool and kills it as it begins the first of the steps; which steps it began. When an earlier kill came after the
+        end of that step, a later one is met."""
+        began = []
+        with subprocess.Popen(self.command(*arguments), env=self.environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                              text=True) as tool:
+            for line in tool.stdout:
+                word, _, step = line.strip().partition(" ")
+                if word == "step":
+                    began.append(step)
+                    if step in steps:
+                        tool.send_signal(signal.SIGKILL)
+                        break
+        self.assertEqual(tool.returncode, -signal.SIGKILL, f"the tool was not killed at {steps}")
+        return began
+
+    def launch(self, count, seconds):
+        entries = {}
+        for _ in range(count):
+            job = Job(self.sshd, "")
+            # One id for both, so that callbacks and runs can be compared.
+            job.entry["action_input"]["callback"]["task_id"] = job.plan_id
+            job.entry["action_input"]["script"] = f"#!/bin/sh\necho {job.plan_id} >> {self.runs}\nsleep {random.uniform(*seconds):.2f}\n"
+            entries[job.plan_id] = job.entry
+        answer = self.proxy.http.post("/dynflow/tasks/launch", {"operation": "ssh", "input": entries, "options": {}})
+        self.assertEqual(answer.status, 200, answer.text)
+        for plan in entries:
+            self.assertEqual(answer.json()[plan]["result"], "success", answer.text)
+        self.jobs |= set(entries)
+
+    def check_nothing_is_lost(self):
+        wait_until(lambda: self.jobs <= {callback.task_id for callback in self.foreman.callbacks()}, "all callbacks", 180)
+        self.assertEqual(Counter(self.runs.read_text(encoding="utf-8").split()), Counter(self.jobs))
+
+    def mode(self):
+        return self.proxy.http.get("/dynflow/mode").json()["state"]
+
+    def test_to_in_process_with_running_jobs_killed_at_each_step_and_back(self):
+        before = (self.proxy.config / "settings.d/dynflow.yml").read_text(encoding="utf-8")
+        self.assertEqual(json.loads(self.run_tool("status", "--json").stdout)["phase"], "P1")
+        self.launch(JOBS, (4, 12))
+        apply = ("apply", "--to", "internal")
+        self.assertIn("jobs run", self.run_tool(*apply, expected=4).stderr)
+        self.assertIn("+:external_core: false", self.run_tool(*apply, "--noop").stdout)
+        self.assertEqual((self.proxy.config / "settings.d/dynflow.yml").read_text(encoding="utf-8"), before)
+        steps = ("snapshot", "settings", "flip", "wait")
+        for at, _ in enumerate(steps):
+            began = self.kill_at(steps[at:], *apply, "--hand-over")
+            self.assertLessEqual(len(began), 2, f"steps that are done are not repeated: {began}")
+        self.assertEqual(self.services.calls(), [], "nothing is stopped while jobs run")
+        self.launch(5, (0, 1))
+        for steps in (("verify", "retire"), ("retire",)):
+            self.kill_at(steps, *apply, "--hand-over")
+        self.run_tool(*apply, "--hand-over", expected=3)
+        self.assertEqual(self.mode(), "in-process")
+        self.assertEqual(self.services.pid(UNIT), 0)
+        self.assertTrue(self.services.has(UNIT, "masked"))
+        self.assertFalse(self.services.has(UNIT, "enabled"))
+        self.check_nothing_is_lost()
+        self.assertIn("nothing to do", self.run_tool(*apply, "--hand-over").stdout)
+        self.run_tool("verify")
+        self.assertEqual(json.loads(self.run_tool("status", "--json").stdout)["phase"], "P2")
+
+        self.launch(20, (1, 3))
+        steps = ("start", "settings", "flip", "wait", "verify")
+        for at, _ in enumerate(steps):
+            self.kill_at(steps[at:], "rollback")
+        self.run_tool("rollback", expected=3)
+        self.assertEqual(self.mode(), "external")
+        self.assertNotEqual(self.services.pid(UNIT), 0)
+        self.assertTrue(self.services.has(UNIT, "enabled"))
+        self.assertEqual((self.proxy.config / "settings.d/dynflow.yml").read_text(encoding="utf-8"), before)
+        self.launch(2, (0, 1))
+        self.check_nothing_is_lost()
+
+    def test_two_operators_and_a_proxy_that_is_down(self):
+        place = self.folder / "proxy/state/dynflow-migrate"
+        place.mkdir()
+        with open(place / "lock", "w+", encoding="utf-8") as lock:
+            lock.write("pid 1, jane")
+            lock.flush()
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            self.assertIn("pid 1, jane", self.run_tool("apply", "--to", "internal", "--hand-over", expected=2).stderr)
+        self.proxy.stop()
+        tool = subprocess.Popen(self.command("apply", "--to", "internal", "--hand-over"), env=self.environment(), stdout=subprocess.PIPE,
+                                stderr=subprocess.STDOUT, text=True)
+        with tool:
+            for line in tool.stdout:
+                if line == "step flip\n":
+                    break
+            time.sleep(1)
+            tool.send_signal(signal.SIGINT)
+            self.assertIn("interrupted", tool.stdout.read())
+        self.assertEqual(tool.returncode, 2)
+        self.assertNotEqual(self.services.pid(UNIT), 0, "nothing is stopped when the proxy cannot be asked")
+        self.proxy.start()
+        self.run_tool("apply", "--to", "internal", "--hand-over", expected=3)
+        self.assertEqual(self.mode(), "in-process")
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
