@@ -51,6 +51,8 @@ class Program {
   Status start(std::vector<daemon::NamedSocket> inherited, const std::function<bool()>& pause);
   void reload();
   void stop();
+  // What an administrator asks for who thinks that it hangs (upstream: a dump of its threads).
+  void tell_load() const;
   // False when it hangs: a watchdog may end it.
   bool is_alive() { return !server_ || server_->has_turned(); }
 
@@ -89,6 +91,10 @@ Status Program::start(std::vector<daemon::NamedSocket> inherited, const std::fun
   buffer_ = *std::move(buffer);
   if (Status done = log::configure(global.log_options(buffer_)); !done) return done;
   for (const std::string& warning : configuration.warnings()) log::warn({}, "{}", warning);
+  for (const settings::Values* values : configuration.tables()) {
+    const std::string_view file = values->table().file;
+    log::debug({}, "'{}' settings: {}", file.substr(0, file.rfind('.')), settings::shown_settings(*values));
+  }
 
   // The addresses are taken before anything is started: a second proxy on this port must not touch the first one's jobs.
   if (Status certificate = load_certificate(configuration); !certificate) return certificate;
@@ -231,6 +237,12 @@ void Program::name_what_waits(const Configuration& fresh) const {
   }
 }
 
+void Program::tell_load() const {
+  const http::Server::Load load = server_->load();
+  log::info({}, "Load: {} connections, {} requests wait for a worker, {} workers of {} were started", load.connections, load.queued,
+            load.workers, kMostWorkers);
+}
+
 void Program::stop() {
   if (server_) {
     log::info({}, "Shutting down: no new requests");
@@ -244,7 +256,7 @@ void Program::stop() {
 }  // namespace
 
 int run(const std::filesystem::path& config_dir) {
-  SignalWaiter signals{SIGTERM, SIGINT, SIGHUP, SIGUSR1};
+  SignalWaiter signals{SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGTTIN};
   Program program(config_dir);
   bool is_ended = false;
   const auto pause = [&] {
@@ -266,6 +278,7 @@ int run(const std::filesystem::path& config_dir) {
     switch (signals.wait(watchdog.value_or(24h)).value_or(0)) {
       case SIGHUP: program.reload(); break;
       case SIGUSR1: log::reopen(); break;
+      case SIGTTIN: program.tell_load(); break;
       case SIGTERM:
       case SIGINT:
         daemon::tell_stopping();

@@ -1,3 +1,5 @@
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "shared/settings/schema.h"
@@ -30,7 +32,32 @@ bool is_same(const Node& a, const Node& b) {
   return false;
 }
 
+// "scheme://user:secret@host" without what stands before the @; the last one, as passwords may hold one.
+std::string without_user(std::string text) {
+  const auto scheme = text.find("://");
+  const auto at = text.rfind('@');
+  if (scheme == std::string::npos || at == std::string::npos || at < scheme) return text;
+  return text.replace(scheme + 3, at - scheme - 3, "...");
+}
+
+std::string shown(const Node& node) {
+  if (node.type == NodeType::kNull) return "nil";
+  if (node.type != NodeType::kList) return without_user(scalar_text(node));
+  std::string out;
+  for (const Node& item : node.items) out += (out.empty() ? "" : ", ") + shown(item);
+  return "[" + out + "]";
+}
+
 }  // namespace
+
+std::string shown_settings(const Values& values) {
+  std::string out;
+  for (const Setting& setting : values.table().settings) {
+    out += fmt::format("{}'{}': {}{}", out.empty() ? "" : ", ", setting.key, shown(values.node(setting.key)),
+                       values.is_present(setting.key) ? "" : " (default)");
+  }
+  return out;
+}
 
 bool is_taken_at_reload(const Table& table, std::string_view key) {
   return std::find(table.at_reload.begin(), table.at_reload.end(), key) != table.at_reload.end();

@@ -108,6 +108,10 @@ class Values {
   std::vector<std::string> warnings_;
 };
 
+// What counts, in upstream's form (smart-proxy 3.11, lib/proxy/plugin_initializer.rb): 'a': 1, 'b': text (default). Passwords in
+// URLs are left out.
+std::string shown_settings(const Values& values);
+
 // The keys whose values that count differ, in the table's order; where a value stands does not matter.
 std::vector<std::string_view> changed_keys(const Values& before, const Values& now);
 bool is_taken_at_reload(const Table& table, std::string_view key);

@@ -187,6 +187,21 @@ class Mode(Base):
             self.assertNotIn("Mode: ", self.reload(proxy).replace("Mode: begin", ""))
             self.assertEqual(self.mode(proxy)["target"], "external")
 
+    def test_the_port_of_the_core_is_somebody_elses(self):
+        pages = {b"a page": b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 6\r\nConnection: close\r\n\r\n<html>",
+                 b"no HTTP": b"SSH-2.0-OpenSSH_9.2\r\n", b"nothing": b""}
+        for name, answer in pages.items():
+            with self.subTest(name), OtherServer(answer) as other:
+                folder = self.folder / name.decode().replace(" ", "_")
+                with SmartProxy(folder, "http://127.0.0.1:1", external_core=False, core_url=f"http://127.0.0.1:{other.port}") as proxy:
+                    self.edit(proxy, ":external_core: false", ":external_core: true", "settings.d/dynflow.yml")
+                    told = self.reload(proxy)
+                    self.assertRegex(told, r"\[E\] The mode stays, external_core: true cannot be followed: external cannot take jobs now: .+")
+                    self.assertEqual(self.mode(proxy)["state"], "in-process")
+                    self.assertEqual(proxy.http.get("/dynflow/tasks/count").status, 200)
+                    refused = proxy.http.post("/dynflow/mode", {"action": "begin", "external_core": True})
+                    self.assertEqual(refused.status, 503, refused.text)
+
     def test_a_core_that_cannot_be_loaded(self):
         foreman = self.enterContext(Foreman())
         core = self.enterContext(CoreService(self.folder / "core", foreman.url))
@@ -198,14 +213,13 @@ class Mode(Base):
         self.assertEqual(proxy.http.get("/dynflow/tasks/count").status, 200)
 
 
-class HungCore:
-    """Takes connections and requests, and answers only what `answers` tells."""
+class OtherServer:
+    """Something that listens where a core should be: says `answer` to whatever comes, and closes."""
 
-    def __init__(self):
+    def __init__(self, answer):
+        self.answer = answer
         self.socket = socket.create_server(("127.0.0.1", 0))
         self.port = self.socket.getsockname()[1]
-        self.asked = threading.Event()
-        self.go = threading.Event()
         threading.Thread(target=self._accept, daemon=True).start()
 
     def _accept(self):
@@ -218,18 +232,35 @@ class HungCore:
 
     def _serve(self, connection):
         with connection:
-            head = connection.recv(65536)
-            if b"/tasks/count" in head:
-                self.asked.set()
-                self.go.wait(60)
-            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 11\r\nConnection: close\r\n\r\n{\"count\":7}")
+            self.respond(connection.recv(65536), connection)
+
+    def respond(self, _, connection):
+        connection.sendall(self.answer)
 
     def __enter__(self):
         return self
 
     def __exit__(self, *_):
-        self.go.set()
         self.socket.close()
+
+
+class HungCore(OtherServer):
+    """Lets questions for the number of tasks wait until it is told to go."""
+
+    def __init__(self):
+        self.asked = threading.Event()
+        self.go = threading.Event()
+        super().__init__(b"HTTP/1.1 200 OK\r\nContent-Length: 11\r\nConnection: close\r\n\r\n{\"count\":7}")
+
+    def respond(self, head, connection):
+        if b"/tasks/count" in head:
+            self.asked.set()
+            self.go.wait(60)
+        super().respond(head, connection)
+
+    def __exit__(self, *_):
+        self.go.set()
+        super().__exit__()
 
 
 class Ends(Base):

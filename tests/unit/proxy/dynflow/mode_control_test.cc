@@ -277,6 +277,34 @@ TEST_CASE_METHOD(Fixture, "the old side is asked for a while after the hand-over
   CHECK_FALSE(after->view().other);
 }
 
+TEST_CASE_METHOD(Fixture, "a clock that was set back or ahead over a restart ends no hand-over", "[mode]") {
+  other->set("a", "running");
+  for (const std::chrono::hours jump : {std::chrono::hours(-10), std::chrono::hours(240)}) {
+    const SavedMode before{ModeState::kToInProcess, clock.now() - jump, "unset", "by me", false};
+    const auto after = control();
+    REQUIRE(after->start(before.state, before, ""));
+    CHECK(after->view().state == ModeState::kToInProcess);
+    // Silence is measured from now on, whatever the calendar says.
+    other->is_away = true;
+    after->look();
+    CHECK(after->view().state == ModeState::kToInProcess);
+    other->is_away = false;
+    after->look();
+    CHECK(after->view().state == ModeState::kToInProcess);
+    after->stop(Deadline::after(1s));
+  }
+}
+
+TEST_CASE_METHOD(Fixture, "a clock that was set back makes no follow-up endless", "[mode]") {
+  const SavedMode before{ModeState::kInProcess, clock.now() + 10h, "unset", "by me", true};
+  const auto after = control();
+  REQUIRE(after->start(before.state, before, ""));
+  REQUIRE(after->view().other);
+  clock.advance(1801s);
+  after->look();
+  CHECK_FALSE(after->view().other);
+}
+
 TEST_CASE_METHOD(Fixture, "a first start asks nobody else", "[mode]") {
   CHECK_FALSE(started(ModeState::kInProcess)->view().other);
   CHECK_FALSE(started(ModeState::kExternal)->view().own);

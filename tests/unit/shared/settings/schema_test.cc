@@ -151,6 +151,17 @@ TEST_CASE("changed keys are those whose values differ, wherever they stand") {
   CHECK_FALSE(is_taken_at_reload(global_table(), "http_port"));
 }
 
+TEST_CASE("settings are shown with what they are, and without passwords") {
+  const auto document = parse_yaml(":enabled: true\n:database: postgresql://me:s3cr@t@db.example.com/x\n:external_core:\n", "dynflow.yml");
+  REQUIRE(document.ok());
+  const auto values = Values::read(dynflow_table(), document->root, StringKeys::kIgnored);
+  REQUIRE(values.ok());
+  const std::string shown = shown_settings(*values);
+  CHECK(shown.find("'enabled': true, 'database': postgresql://...@db.example.com/x, 'console_auth': true (default)") == 0);
+  CHECK(shown.find("'external_core': nil, ") != std::string::npos);
+  CHECK(shown.find("s3cr") == std::string::npos);
+}
+
 TEST_CASE("what is taken at a reload is a setting of its table") {
   for (const Table* table : {&global_table(), &dynflow_table(), &core_service_table()}) {
     for (const std::string_view key : table->at_reload) {
