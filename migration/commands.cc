@@ -5,6 +5,7 @@
 #include "migration/reference.h"
 #include "migration/rehearse/rehearse_command.h"
 #include "migration/site/status.h"
+#include "migration/state/state_commands.h"
 
 namespace dynflow::migration {
 
@@ -15,6 +16,7 @@ const std::vector<Command>& commands() {
     add(status_commands());
     add(apply_commands());
     add(config_commands());
+    add(state_commands());
     add(rehearse_commands());
     add(reference_commands());
     return rows;

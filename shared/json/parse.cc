@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <ctime>
 #include <numeric>
 #include <optional>
 #include <utility>
@@ -6,6 +7,7 @@
 
 #include "shared/base/utf8.h"
 #include "shared/json/json.h"
+#include "shared/json/msgpack.h"
 
 namespace dynflow::json {
 
@@ -57,11 +59,37 @@ void drop_duplicate_keys(Json::object_t& object) {
   object = std::move(kept);
 }
 
+// The text of a time or a date: the standard timestamp of 4, 8 or 12 bytes (MessagePack specification, "Timestamp extension type") under
+// the type numbers of Dynflow 2.0.0, lib/dynflow/extensions/msgpack.rb. Nothing when it is none.
+std::optional<std::string> extension_text(std::uint64_t type, std::string_view bytes) {
+  const auto big_endian = [bytes](std::size_t from, std::size_t size) {
+    std::uint64_t value = 0;
+    for (std::size_t i = from; i < from + size; ++i) value = value << 8 | static_cast<unsigned char>(bytes[i]);
+    return value;
+  };
+  std::int64_t seconds = 0;
+  switch (bytes.size()) {
+    case 4: seconds = static_cast<std::int64_t>(big_endian(0, 4)); break;
+    case 8: seconds = static_cast<std::int64_t>(big_endian(0, 8) & 0x3'ffff'ffff); break;  // above: 30 bits of nanoseconds
+    case 12: seconds = static_cast<std::int64_t>(big_endian(4, 8)); break;
+    default: return std::nullopt;
+  }
+  constexpr std::int64_t kFarthest = 1LL << 40;  // years that a clock can hold
+  if (type > 3 || seconds < -kFarthest || seconds > kFarthest) return std::nullopt;
+  const std::time_t time = seconds;
+  std::tm parts{};
+  char text[64];
+  if (gmtime_r(&time, &parts) == nullptr) return std::nullopt;
+  const std::size_t size = std::strftime(text, sizeof text, type == 3 ? "%Y-%m-%d" : "%Y-%m-%d %H:%M:%S +0000", &parts);
+  return std::string(text, size);
+}
+
 // Builds the tree from the library's events and stops at the first limit. An open container is always the last
 // element of its parent, so that pointers into the tree stay good while they are on the stack.
 class Builder {
  public:
-  explicit Builder(const Limits& limits) : limits_(limits) {}
+  // `what` begins the text of an error: "not JSON".
+  Builder(const Limits& limits, std::string what) : limits_(limits), what_(std::move(what)) {}
 
   bool null() { return add(nullptr) != nullptr; }
   bool boolean(bool value) { return add(value) != nullptr; }
@@ -69,7 +97,15 @@ class Builder {
   bool number_unsigned(std::uint64_t value) { return add(value) != nullptr; }
   bool number_float(double value, const std::string& /*text*/) { return add(value) != nullptr; }
   bool string(std::string& value) { return add(std::move(value)) != nullptr; }
-  bool binary(Json::binary_t& /*value*/) { return false; }
+  // In MessagePack only.
+  bool binary(Json::binary_t& value) {
+    const std::string_view bytes(reinterpret_cast<const char*>(value.data()), value.size());
+    if (!value.has_subtype()) return add(to_valid_utf8(bytes)) != nullptr;
+    std::optional<std::string> text = extension_text(value.subtype(), bytes);
+    if (text) return add(std::move(*text)) != nullptr;
+    error_.emplace(Code::kInvalid, "MessagePack extension type " + std::to_string(value.subtype()) + " is not known");
+    return false;
+  }
 
   bool start_object(std::size_t /*size*/) { return open(Json::object()); }
   bool start_array(std::size_t /*size*/) { return open(Json::array()); }
@@ -99,7 +135,7 @@ class Builder {
       text.erase(begin, expected == std::string::npos ? std::string::npos : expected + 1 - begin);
     }
     text.resize(std::min(text.size(), kLongestMessage));
-    error_.emplace(Code::kInvalid, "not JSON: " + to_valid_utf8(text));
+    error_.emplace(Code::kInvalid, what_ + ": " + to_valid_utf8(text));
     return false;
   }
 
@@ -146,6 +182,7 @@ class Builder {
   }
 
   const Limits limits_;
+  const std::string what_;
   Json root_;
   std::vector<Json*> open_;
   std::size_t values_ = 0;
@@ -163,9 +200,19 @@ Result<Json> parse(std::string_view text, const Limits& limits) {
     return Error(Code::kInvalid, "not JSON: NUL at byte " + std::to_string(nul));
   }
   if (text.substr(0, 3) == "\xEF\xBB\xBF") return Error(Code::kInvalid, "not JSON: starts with a byte order mark");
-  Builder builder(limits);
+  Builder builder(limits, "not JSON");
   const bool is_done = Json::sax_parse(text.data(), text.data() + text.size(), &builder);
   if (!is_done && !builder.has_failed()) return Error(Code::kInvalid, "not JSON");
+  return std::move(builder).take();
+}
+
+Result<Json> parse_msgpack(std::string_view bytes, const Limits& limits) {
+  if (bytes.size() > limits.bytes) {
+    return Error(Code::kTooLarge, "MessagePack is longer than " + std::to_string(limits.bytes) + " bytes");
+  }
+  Builder builder(limits, "not MessagePack");
+  const bool is_done = Json::sax_parse(bytes.data(), bytes.data() + bytes.size(), &builder, Json::input_format_t::msgpack);
+  if (!is_done && !builder.has_failed()) return Error(Code::kInvalid, "not MessagePack");
   return std::move(builder).take();
 }
 

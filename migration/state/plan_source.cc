@@ -1,0 +1,42 @@
+#include "migration/state/plan_source.h"
+
+#include <fmt/format.h>
+
+#include "migration/state/own_source.h"
+#include "migration/state/ruby_source.h"
+#include "shared/core/database_choice.h"
+#include "shared/persistence/sqlite/database.h"
+
+namespace dynflow::migration {
+
+namespace {
+
+Result<bool> has_table(persistence::Database& database, std::string_view name) {
+  const auto found = database.query_int(
+      fmt::format("SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = '{}'", name).c_str());
+  if (!found) return found.error();
+  return *found > 0;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<PlanSource>> open_source(const std::string& database) {
+  if (core::is_postgres(database)) return open_own_postgres(database);
+  auto copy = DatabaseCopy::make(database);
+  if (!copy) return copy.error();
+  Result<bool> is_ruby = false;
+  Result<bool> is_ours = false;
+  {
+    auto opened = persistence::Database::open(copy->path());
+    if (!opened) return opened.error();
+    is_ruby = has_table(*opened, "dynflow_schema_info");
+    if (is_ruby && !*is_ruby) is_ours = has_table(*opened, "plans");
+  }
+  if (!is_ruby) return is_ruby.error().in(database);
+  if (!is_ours) return is_ours.error().in(database);
+  if (*is_ruby) return open_ruby(database, std::move(*copy));
+  if (*is_ours) return open_own_sqlite(database, std::move(*copy));
+  return Error(Code::kInvalid, fmt::format("{} holds no tables of dynflow", database));
+}
+
+}  // namespace dynflow::migration

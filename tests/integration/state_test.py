@@ -1,0 +1,254 @@
+"""`dynflow-migrate state`: Ruby databases of both eras and ours, into SQLite and PostgreSQL, and what is refused."""
+
+import hashlib
+import json
+import shutil
+import socket
+import sqlite3
+import subprocess
+import tempfile
+import time
+import unittest
+from pathlib import Path
+
+from foreman import Foreman
+from postgres import Postgres
+from programs import SmartProxy, binary, wait_for_task
+from ruby_database import FIRST_CHUNKS, RubyDatabase, Timestamp, recorded
+
+NAMES = ("tree-success", "paused-error", "parent", "child", "skipped-warning")
+CHANGED, FINE, WARNINGS, ERROR, JOBS_RUN = 3, 0, 1, 2, 4
+SCRIPT = "5f1c3a3e-6f2d-4c1b-9d43-0d6d1f6d4a10"
+
+
+def as_array(flow):
+    """A flow of before 1.5 in today's form."""
+    if isinstance(flow, dict):
+        if flow["class"].endswith("Atom"):
+            return flow["step_id"]
+        return ["S" if flow["class"].endswith("Sequence") else "C", *[as_array(part) for part in flow["flows"]]]
+    return flow
+
+
+def running_script(with_time):
+    """A script job under its old class names, with a secret, that ran when the proxy was stopped."""
+    action = {"execution_plan_id": SCRIPT, "caller_execution_plan_id": None, "finalize_step_id": None}
+    status = {"id": SCRIPT, "class": "Dynflow::ExecutionPlan", "label": "ForemanRemoteExecutionCore::Actions::RunScript",
+              "state": "running", "result": "pending", "root_plan_step_id": 1, "run_flow": ["S", 2, 4], "finalize_flow": ["S"],
+              "step_ids": [1, 2, 3, 4], "started_at": "2026-11-22 06:53:35.410", "ended_at": None, "execution_time": 0.0,
+              "real_time": 0.0, "execution_history": [{"time": 1795330415, "name": "start execution", "world_id": "w"}],
+              "actions": [
+                  {**action, "class": "ForemanRemoteExecutionCore::Actions::RunScript", "id": 1, "plan_step_id": 1,
+                   "run_step_id": 2, "caller_action_id": None,
+                   "input": {"hostname": "h1.example.com", "script": "sleep 100", "ssh_password": "geheim",
+                             "task_id": SCRIPT, "since": Timestamp(1700000000) if with_time else "x"},
+                   "output": {"runner_id": "b4ee8c37-7d1f-4c3e-8f67-7e1f6a1c2a10"}},
+                  {**action, "class": "SmartProxyDynflowCore::Callback::Action", "id": 2, "plan_step_id": 3, "run_step_id": 4,
+                   "caller_action_id": 1,
+                   "input": {"callback": {"task_id": "f1", "step_id": 3},
+                             "data": {"class": "Dynflow::ExecutionPlan::OutputReference", "execution_plan_id": SCRIPT,
+                                      "step_id": 2, "action_id": 1, "subkeys": []}}, "output": None}]}
+    step = {"error": None, "started_at": "2026-11-22 06:53:35 UTC", "ended_at": "2026-11-22 06:53:35 UTC", "real_time": 0.1,
+            "execution_time": 0.1, "progress_done": 1, "progress_weight": 1.0}
+    kind = "Dynflow::ExecutionPlan::Steps::"
+    runs = {"queue": "default", "class": kind + "RunStep", "ended_at": None, "progress_done": 0}
+    steps = [
+        {**step, "id": 1, "action_id": 1, "state": "success", "class": kind + "PlanStep", "queue": None, "children": [3],
+         "action_class": "ForemanRemoteExecutionCore::Actions::RunScript"},
+        {**step, **runs, "id": 2, "action_id": 1, "state": "suspended",
+         "action_class": "ForemanRemoteExecutionCore::Actions::RunScript"},
+        {**step, "id": 3, "action_id": 2, "state": "success", "class": kind + "PlanStep", "queue": None, "children": [],
+         "action_class": "SmartProxyDynflowCore::Callback::Action"},
+        {**step, **runs, "id": 4, "action_id": 2, "state": "pending", "started_at": None,
+         "action_class": "SmartProxyDynflowCore::Callback::Action"},
+    ]
+    return status, steps
+
+
+class StateTest(unittest.TestCase):
+    def setUp(self):
+        self.folder = Path(tempfile.mkdtemp())
+        self.addCleanup(shutil.rmtree, self.folder)
+        self.ruby = self.folder / "ruby.sqlite"
+        self.target = self.folder / "target.sqlite"
+
+    def state(self, *arguments, expect=None):
+        run = subprocess.run([str(binary("dynflow-migrate")), "state", *map(str, arguments), "--json"], capture_output=True,
+                             text=True, timeout=120, check=False)
+        if expect is not None:
+            self.assertEqual(run.returncode, expect, run.stdout + run.stderr)
+        self.assertTrue(run.stdout, run.stderr)
+        return json.loads(run.stdout)
+
+    def make(self, release, schema):
+        database = RubyDatabase(self.ruby, schema)
+        for name in NAMES:
+            database.add_plan(*recorded(release, name))
+        return database
+
+    def move_and_look(self, release, schema, kind):
+        database = self.make(release, schema)
+        chunks = [(1, None, "2026-11-22 06:53:36.000001",
+                   [{"output_type": "stdout", "output": "hello\n", "timestamp": 1795330416.5}])] if schema >= FIRST_CHUNKS else []
+        database.add_plan(*running_script(schema >= 22), chunks)
+        database.add_world("dead", "elsewhere.example.com", 1, "2020-01-01 00:00:00.000")
+        database.close()
+        before = hashlib.sha256(self.ruby.read_bytes()).digest()
+
+        seen = self.state("inspect", "--from", self.ruby, expect=FINE)
+        self.assertEqual(seen["kind"], kind)
+        self.assertEqual([seen["plans"], seen["with_secrets"], seen["refused"]], [6, 1, []])
+        self.assertEqual(seen["states"]["running"], 1)
+        planned = self.state("import", "--from", self.ruby, "--to", self.target, "--noop", expect=FINE)
+        self.assertEqual([planned["would_move"], self.target.exists()], [6, False])
+        moved = self.state("import", "--from", self.ruby, "--to", self.target, expect=CHANGED)
+        self.assertEqual([moved["moved"], moved["already_there"]], [6, 0])
+        again = self.state("import", "--from", self.ruby, "--to", self.target, expect=FINE)
+        self.assertEqual([again["moved"], again["already_there"]], [0, 6])
+        self.assertEqual(hashlib.sha256(self.ruby.read_bytes()).digest(), before, "the source is as it was")
+        self.assertEqual(sorted(path.name for path in self.folder.glob("ruby.sqlite*")), ["ruby.sqlite"])
+        self.assertNotIn(b"geheim", self.target.read_bytes())
+
+        with Foreman() as foreman, SmartProxy(self.folder / "proxy", foreman.url, external_core=False,
+                                              dynflow={"database": str(self.target)},
+                                              modules={"remote_execution_ssh": {"enabled": True, "ssh_identity_key_file": "none",
+                                                                                "local_working_dir": str(self.folder),
+                                                                                "cockpit_integration": False}},
+                                              environment={"REX_SIMULATE": "1", "REX_SIMULATE_PATH": "/dev/null"}) as proxy:
+            for name in NAMES:
+                self.compare(proxy, recorded(release, name)[0])
+            self.check_script(proxy, foreman, has_output=bool(chunks), has_time=schema >= 22)
+
+    def compare(self, proxy, wanted):
+        shown = proxy.http.get(f"/dynflow/tasks/{wanted['id']}/status").json()
+        for key in ("run_flow", "finalize_flow"):
+            wanted[key] = as_array(wanted[key])
+        self.assertEqual(shown, wanted)
+
+    def check_script(self, proxy, foreman, has_output, has_time):
+        document = wait_for_task(proxy.http, SCRIPT)
+        action = document["actions"][0]
+        self.assertEqual(action["class"], "Proxy::RemoteExecution::Ssh::Actions::RunScript")
+        self.assertEqual(document["actions"][1]["class"], "Proxy::Dynflow::Callback::Action")
+        self.assertEqual(action["input"]["ssh_password"], "[FILTERED]")
+        if has_time:
+            self.assertEqual(action["input"]["since"], "2023-11-14 22:13:20 +0000")
+        self.assertEqual(action["output"]["exit_status"], "EXCEPTION", "nobody knows how the job ended")
+        if has_output:
+            self.assertEqual(action["output"]["result"][0]["output"], "hello\n")
+        callback = foreman.wait_for(1, timeout=60)[0]
+        self.assertEqual([callback.task_id, callback.data["exit_status"]], ["f1", "EXCEPTION"])
+
+    def test_json_era(self):
+        self.move_and_look("1.4.8", 19, "Ruby dynflow, schema 19, JSON text")
+
+    def test_between_the_eras(self):
+        """Output chunks were the last to become MessagePack."""
+        database = RubyDatabase(self.ruby, 23)
+        database.add_plan(*running_script(True), [(1, "stderr", "2026-11-22 06:53:36.000001", "hello\n")])
+        database.close()
+        self.state("import", "--from", self.ruby, "--to", self.target, expect=CHANGED)
+        with sqlite3.connect(self.target) as stored:
+            self.assertEqual(stored.execute("SELECT output_type, output FROM chunks").fetchall(), [("stderr", "hello\n")])
+
+    def test_messagepack_era(self):
+        self.move_and_look("2.0.0", 25, "Ruby dynflow, schema 25, MessagePack")
+
+    def test_a_whole_object_in_data_wins(self):
+        database = self.make("2.0.0", 24)
+        plan = recorded("2.0.0", "child")[0]["id"]
+        database.execute("UPDATE dynflow_execution_plans SET label = 'Wrong', data = ? WHERE uuid = ?",
+                         database.cell({"label": "FromData", "state": "stopped"}), plan)
+        database.close()
+        self.assertEqual(self.state("import", "--from", self.ruby, "--to", self.target)["moved"], 5)
+        with sqlite3.connect(self.target) as stored:
+            self.assertEqual(stored.execute("SELECT label FROM plans WHERE id = ?", (plan,)).fetchone(), ("FromData",))
+
+    def test_corrupt_plans_are_named_and_left_out_only_when_told(self):
+        database = self.make("2.0.0", 25)
+        tree, paused = recorded("2.0.0", "tree-success")[0]["id"], recorded("2.0.0", "paused-error")[0]["id"]
+        database.execute("UPDATE dynflow_actions SET input = x'c1ff' WHERE execution_plan_uuid = ? AND id = 2", tree)
+        database.execute("DELETE FROM dynflow_steps WHERE execution_plan_uuid = ? AND id = 2", paused)
+        database.close()
+        refused = self.state("import", "--from", self.ruby, "--to", self.target, expect=ERROR)
+        reasons = {plan["id"]: plan["reason"] for plan in refused["refused"]}
+        self.assertEqual(set(reasons), {tree, paused})
+        self.assertIn("action 2: input: not MessagePack", reasons[tree])
+        self.assertIn("step_ids names 2 steps, 1 are stored", reasons[paused])
+        self.assertFalse(self.target.exists(), "nothing is written before all is known to be fine")
+        self.assertEqual(self.state("inspect", "--from", self.ruby, expect=WARNINGS)["plans"], 5)
+        moved = self.state("import", "--from", self.ruby, "--to", self.target, "--skip-refused", expect=WARNINGS)
+        self.assertEqual(moved["moved"], 3)
+
+    def test_a_source_that_is_in_use_is_refused(self):
+        database = self.make("2.0.0", 25)
+        database.connection.commit()  # and stays open: we have the file in use
+        refused = self.state("import", "--from", self.ruby, "--to", self.target, expect=JOBS_RUN)
+        self.assertIn("process", refused["signs_of_life"][0])
+        database.add_world("w1", socket.gethostname(), 4194304, time.strftime("%Y-%m-%d %H:%M:%S.000"))
+        database.close()
+        refused = self.state("import", "--from", self.ruby, "--to", self.target, expect=JOBS_RUN)
+        self.assertIn("world w1 gave a sign of life", refused["signs_of_life"][0])
+        self.assertFalse(self.target.exists())
+
+    def test_a_core_of_ours_that_runs_is_refused_on_both_sides(self):
+        self.make("2.0.0", 25).close()
+        with Foreman() as foreman, SmartProxy(self.folder / "proxy", foreman.url, external_core=False,
+                                              dynflow={"database": str(self.target)}):
+            self.assertIn("in use by process", self.state("import", "--from", self.ruby, "--to", self.target, expect=ERROR)["error"])
+            refused = self.state("export", "--from", self.target, "--to", self.folder / "export.sqlite", expect=JOBS_RUN)
+            self.assertIn("smart-proxy", refused["signs_of_life"][0])
+
+    def test_through_postgresql_and_back(self):
+        database = self.make("2.0.0", 25)
+        database.add_plan(*running_script(True))
+        database.close()
+        self.folder.chmod(0o755)
+        postgres = Postgres(self.folder / "postgres")
+        postgres.start()
+        self.addCleanup(postgres.stop)
+        url = postgres.url()
+        empty = self.state("inspect", "--from", url, expect=ERROR)
+        self.assertIn("holds no tables of ours", empty["error"])
+        self.assertEqual(self.state("import", "--from", self.ruby, "--to", url, expect=CHANGED)["moved"], 6)
+        self.assertEqual(self.state("import", "--from", self.ruby, "--to", url, expect=FINE)["already_there"], 6)
+        self.assertEqual(self.state("inspect", "--from", url, expect=FINE)["kind"], "ours, PostgreSQL")
+        exported = self.folder / "export.sqlite"
+        some = self.state("export", "--from", url, "--to", exported, "--only-running", expect=CHANGED)
+        self.assertEqual([some["moved"], some["finished_left_out"]], [2, 4], "the running and the paused one")
+        self.assertEqual(self.state("export", "--from", url, "--to", exported, expect=CHANGED)["moved"], 4)
+        direct = self.folder / "direct.sqlite"
+        self.state("import", "--from", self.ruby, "--to", direct, expect=CHANGED)
+        self.assertEqual(self.dump(exported), self.dump(direct), "whichever way they went, the plans are the same")
+
+    def dump(self, path):
+        with sqlite3.connect(path) as stored:
+            tables = ("plans", "actions", "steps", "chunks")
+            number = dict(stored.execute("SELECT number, id FROM plans"))
+            rows = []
+            for table in tables:
+                cursor = stored.execute(f"SELECT * FROM {table}")
+                names = [column[0] for column in cursor.description]
+                for row in cursor:
+                    named = dict(zip(names, row))
+                    for key in ("plan", "number"):
+                        if key in named:
+                            named[key] = number[named[key]]
+                    rows.append((table, sorted(named.items(), key=str)))
+            return sorted(rows, key=str)
+
+    def test_what_is_no_database_of_tasks_is_refused(self):
+        self.assertIn("no such file", self.state("inspect", "--from", self.ruby, expect=ERROR)["error"])
+        self.ruby.write_text("not a database, but long enough to be read as one" * 100, encoding="utf-8")
+        self.assertIn("not a database", self.state("inspect", "--from", self.ruby, expect=ERROR)["error"])
+        self.ruby.unlink()
+        RubyDatabase(self.ruby, 14).close()
+        self.assertIn("schema 14", self.state("inspect", "--from", self.ruby, expect=ERROR)["error"])
+        self.ruby.unlink()
+        with sqlite3.connect(self.ruby) as other:
+            other.execute("CREATE TABLE hosts (id)")
+        self.assertIn("no tables of dynflow", self.state("inspect", "--from", self.ruby, expect=ERROR)["error"])
+
+
+if __name__ == "__main__":
+    unittest.main()
