@@ -1,6 +1,9 @@
 #include "migration/commands.h"
 
 #include "migration/apply/apply_commands.h"
+#include "migration/check/certificates.h"
+#include "migration/check/check_commands.h"
+#include "migration/check/plugins.h"
 #include "migration/config/config_commands.h"
 #include "migration/reference.h"
 #include "migration/rehearse/rehearse_command.h"
@@ -14,6 +17,9 @@ const std::vector<Command>& commands() {
     std::vector<Command> rows;
     const auto add = [&rows](std::span<const Command> more) { rows.insert(rows.end(), more.begin(), more.end()); };
     add(status_commands());
+    add(check_commands());
+    add(certificate_commands());
+    add(plugin_commands());
     add(apply_commands());
     add(config_commands());
     add(state_commands());

@@ -1,0 +1,75 @@
+#include "migration/check/check_commands.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+
+#include "migration/check/checks.h"
+#include "migration/site/running_proxy.h"
+#include "shared/json/json.h"
+
+namespace dynflow::migration {
+
+namespace {
+
+constexpr std::array kCheckOptions = {Option{"to", OptionKind::kValue, "internal|external|merged", "The mode to go to; default: internal"}};
+
+std::optional<std::int64_t> running_jobs(const Site& site, const GlobalOptions& options) {
+  if (!site.layout.is_live() && options.proxy_url.empty()) return std::nullopt;
+  auto proxy = RunningProxy::find(site, options);
+  if (!proxy.ok()) return std::nullopt;
+  const auto count = (*proxy)->running_tasks();
+  return count.ok() ? std::optional(*count) : std::nullopt;
+}
+
+Result<ExitCode> run_check(Context& context) {
+  const std::string word = context.arguments.get("to");
+  const auto target = parse_target(word.empty() ? "internal" : word);
+  if (!target) return target.error();
+  const Layout layout = Layout::of(context.options);
+  const auto services = services_of(layout);
+  const Site site = read_site(layout, *services);
+  const auto findings = run_checks({site, *target, running_jobs(site, context.options)});
+  Json rows = Json::array();
+  std::size_t errors = 0;
+  for (const Check& check : all_checks()) {
+    bool is_clean = true;
+    for (const Finding& finding : findings) {
+      if (finding.id != check.id) continue;
+      is_clean = false;
+      const bool is_error = finding.severity == Severity::kError;
+      errors += is_error;
+      rows.push_back({{"id", std::string(finding.id)}, {"severity", is_error ? "error" : "warning"}, {"title", std::string(check.title)},
+                      {"seen", finding.seen}, {"why", std::string(finding.why)}, {"mend", finding.mend}});
+      context.output.say(fmt::format("{} {} {}\n      why:  {}\n      mend: {}", finding.id, is_error ? "ERROR" : "warn ", finding.seen, finding.why, finding.mend));
+    }
+    if (is_clean) context.output.say(fmt::format("{} ok    {}", check.id, check.title));
+  }
+  context.output.document()["findings"] = std::move(rows);
+  if (errors > 0) return ExitCode::kError;
+  return findings.empty() ? ExitCode::kFine : ExitCode::kWarnings;
+}
+
+constexpr std::array kCommands = {
+    Command{"check", "What stands against a change of mode: C01 to C22, with what was seen, why it matters, and how to mend it", kCheckOptions, run_check},
+};
+
+}  // namespace
+
+std::vector<Check> all_checks() {
+  std::vector<Check> checks = settings_checks();
+  for (const Check& check : host_checks()) checks.push_back(check);
+  std::sort(checks.begin(), checks.end(), [](const Check& one, const Check& other) { return one.id < other.id; });
+  return checks;
+}
+
+std::vector<Finding> run_checks(const CheckInput& input) {
+  std::vector<Finding> findings;
+  for (const Check& check : all_checks()) check.look(check, input, findings);
+  return findings;
+}
+
+std::span<const Command> check_commands() { return kCommands; }
+
+}  // namespace dynflow::migration

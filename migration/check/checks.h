@@ -1,0 +1,48 @@
+// The checks C01 to C22 before a change of mode.
+//
+// Threads: pure functions of what was read; some look at files of the system.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "migration/config/move.h"
+#include "migration/site/site.h"
+
+namespace dynflow::migration {
+
+enum class Severity { kWarning, kError };
+
+struct CheckInput {
+  const Site& site;
+  Target target;
+  std::optional<std::int64_t> jobs;  // that run now; nothing when the proxy could not be asked
+};
+
+struct Finding {
+  std::string_view id;  // "C04"
+  Severity severity;
+  std::string seen;
+  std::string_view why;
+  std::string mend;
+};
+
+struct Check {
+  std::string_view id;
+  Severity severity;
+  std::string_view title;
+  std::string_view why;
+  void (*look)(const Check& check, const CheckInput& input, std::vector<Finding>& findings);
+};
+
+// The rows of both files, in the order of their ids.
+std::vector<Check> all_checks();
+std::vector<Check> settings_checks();
+std::vector<Check> host_checks();
+
+std::vector<Finding> run_checks(const CheckInput& input);
+
+}  // namespace dynflow::migration

@@ -1,0 +1,152 @@
+#include <fmt/format.h>
+
+#include <filesystem>
+
+#include "migration/check/checks.h"
+
+namespace dynflow::migration {
+
+namespace {
+
+void add(const Check& check, std::vector<Finding>& findings, std::string seen, std::string mend) {
+  findings.push_back({check.id, check.severity, std::move(seen), check.why, std::move(mend)});
+}
+
+bool is_file(const std::string& database) { return !database.empty() && database.find("://") == std::string::npos; }
+
+void settings_parse(const Check& check, const CheckInput& input, std::vector<Finding>& findings) {
+  for (const std::string& problem : input.site.problems) add(check, findings, problem, "edit the line that is named");
+  for (const std::string& warning : input.site.warnings) {
+    findings.push_back({check.id, Severity::kWarning, warning, check.why, "remove or correct the line; nothing depends on it"});
+  }
+}
+
+void external_core_is_boolean(const Check& check, const CheckInput& input, std::vector<Finding>& findings) {
+  for (const std::string& problem : input.site.problems) {
+    if (problem.find("external_core") != std::string::npos) add(check, findings, problem, "dynflow-migrate config set external_core true, or false");
+  }
+  for (const std::string& warning : input.site.warnings) {
+    if (warning.find("external_core") != std::string::npos) add(check, findings, warning, "keep one line of :external_core:");
+  }
+}
+
+void core_is_loadable(const Check& check, const CheckInput& input, std::vector<Finding>& findings) {
+  if (input.target == Target::kExternal || input.site.core != Loadable::kNo) return;
+  add(check, findings, "libdynflow_core.so.1 is not installed", "install the package of the core library; then dynflow-migrate plugins probe");
+}
+
+void databases_are_apart(const Check& check, const CheckInput& input, std::vector<Finding>& findings) {
+  const Site& site = input.site;
+  if (is_file(site.proxy_database.value) && site.proxy_database.value == site.sidecar_database.value && input.target != Target::kMerged) {
+    add(check, findings, fmt::format("{} and {} name {}", site.proxy_database.origin, site.sidecar_database.origin, site.proxy_database.value),
+        "apply gives the proxy a file of its own, unless the environment names it");
+  }
+  if (input.target != Target::kExternal && is_file(site.proxy_database.value) && site.layout.has_programs()) {
+    const auto folder = std::filesystem::path(site.proxy_database.value).parent_path();
+    std::error_code ignored;
+    if (!std::filesystem::is_directory(site.layout.real(folder.string()), ignored)) {
+      add(check, findings, fmt::format("{}: there is no folder {}", site.proxy_database.origin, folder.string()),
+          fmt::format("install -d -o foreman-proxy -g foreman-proxy -m 0750 {}", folder.string()));
+    }
+  }
+}
+
+void databases_differ(const Check& check, const CheckInput& input, std::vector<Finding>& findings) {
+  const Site& site = input.site;
+  if (!site.sidecar || site.proxy_database.value == site.sidecar_database.value) return;
+  const auto kind = [](const Database& database) { return database.value.empty() ? std::string("in memory") : is_file(database.value) ? database.value : "a database server"; };
+  add(check, findings, fmt::format("proxy: {} ({}); core service: {} ({})", kind(site.proxy_database), site.proxy_database.origin,
+                                   kind(site.sidecar_database), site.sidecar_database.origin),
+      "decide whether tasks shall survive a restart: dynflow-migrate config set database FILE");
+}
+
+void core_url_fits(const Check& check, const CheckInput& input, std::vector<Finding>& findings) {
+  const Site& site = input.site;
+  if (input.target == Target::kMerged || !site.dynflow || !site.sidecar) return;
+  const std::string& url = site.dynflow->core_url;
+  const std::string place = site_path(site.layout, site.dynflow->module.values.place("core_url"));
+  if (url.starts_with("http://") && site.sidecar->use_https) add(check, findings, fmt::format("{}: {} is plain, and the core service serves HTTPS", place, url), "dynflow-migrate config set core_url https://...");
+  if (url.starts_with("https://") && !site.sidecar->use_https) add(check, findings, fmt::format("{}: {}, and the core service serves plain HTTP", place, url), "dynflow-migrate config set core_url http://...");
+  if (url.find(fmt::format(":{}", site.sidecar->port)) == std::string::npos) {
+    add(check, findings, fmt::format("{}: {} is not port {} of the core service", place, url, site.sidecar->port), "make :core_url: and :port: agree");
+  }
+}
+
+void sidecar_listens_inside(const Check& check, const CheckInput& input, std::vector<Finding>& findings) {
+  const Site& site = input.site;
+  if (!site.sidecar || input.target == Target::kMerged) return;
+  const std::string& listen = site.sidecar->listen;
+  if (listen == "127.0.0.1" || listen == "::1" || listen == "localhost") return;
+  const std::string place = site_path(site.layout, site.sidecar->values.place("listen"));
+  const Severity severity = site.sidecar->use_https ? Severity::kWarning : Severity::kError;
+  findings.push_back({check.id, severity, fmt::format("{}: the core service listens on {}{}", place, listen, site.sidecar->use_https ? "" : " without TLS"), check.why,
+                      "dynflow-migrate config set listen 127.0.0.1 --file core; close the port in the firewall"});
+}
+
+void units_agree(const Check& check, const CheckInput& input, std::vector<Finding>& findings) {
+  const Site& site = input.site;
+  const std::string_view from = input.target == Target::kExternal ? kProxyUnit : kSidecarUnit;
+  const std::string_view to = input.target == Target::kExternal ? kSidecarUnit : kProxyUnit;
+  const auto lines = site.drop_ins.find(from);
+  if (lines != site.drop_ins.end()) {
+    const auto others = site.drop_ins.find(to);
+    for (const std::string& line : lines->second) {
+      const std::string setting = line.substr(line.find(": ") + 2);
+      bool is_there = false;
+      if (others != site.drop_ins.end()) {
+        for (const std::string& other : others->second) is_there = is_there || other.ends_with(": " + setting);
+      }
+      if (!is_there) add(check, findings, line, fmt::format("printf '[Service]\\n{}\\n' > /etc/systemd/system/{}.service.d/90-dynflow.conf; systemctl daemon-reload", setting, to));
+    }
+  }
+  const auto variables = site.environment.find(from);
+  if (variables == site.environment.end()) return;
+  const auto others = site.environment.find(to);
+  for (const auto& [name, value] : variables->second) {
+    if (others != site.environment.end() && others->second.contains(name)) continue;
+    add(check, findings, fmt::format("{} sets {}, {} does not", site.environment_file.find(from)->second, name, to),
+        fmt::format("add {} to the environment file of {}", name, to));
+  }
+}
+
+void settings_of_the_sidecar_only(const Check& check, const CheckInput& input, std::vector<Finding>& findings) {
+  if (input.target != Target::kInternal) return;
+  const auto move = move_to(input.site, input.target);
+  if (!move.ok()) return;
+  for (const Fate& fate : move->fates) {
+    if (fate.needs_attention) add(check, findings, fmt::format("{}: :{}: {}", fate.origin, fate.key, fate.text), "compare the two, and change the proxy's if the core's is meant");
+  }
+}
+
+void settings_folder_is_a_link(const Check& check, const CheckInput& input, std::vector<Finding>& findings) {
+  if (!input.site.has_sidecar_file || input.target == Target::kMerged) return;
+  const std::string path = input.site.layout.sidecar_config + "/settings.d";
+  const std::string mend = fmt::format("ln -sfn {}/settings.d {}", input.site.layout.proxy_config, path);
+  switch (input.site.sidecar_folder) {
+    case SettingsFolder::kLink: return;
+    case SettingsFolder::kMissing:
+      findings.push_back({check.id, Severity::kWarning, path + " is missing: the executors of the core service run with defaults", check.why, mend});
+      return;
+    case SettingsFolder::kDangling: add(check, findings, path + " leads nowhere", mend); return;
+    case SettingsFolder::kFolder: add(check, findings, path + " is a folder of its own", fmt::format("move it away; {}", mend)); return;
+  }
+}
+
+}  // namespace
+
+std::vector<Check> settings_checks() {
+  return {
+      {"C01", Severity::kError, "settings can be read", "a process with a wrong setting does not start", settings_parse},
+      {"C02", Severity::kError, ":external_core: is true, false or absent", "a string that says false is true for the Ruby proxy", external_core_is_boolean},
+      {"C03", Severity::kError, "the core can be loaded in the proxy", "the feature would be failed", core_is_loadable},
+      {"C04", Severity::kError, "each process has its own database", "two worlds on one file damage each other's tasks", databases_are_apart},
+      {"C05", Severity::kWarning, "both databases are of one kind", "what survives a restart changes with the mode", databases_differ},
+      {"C07", Severity::kWarning, ":core_url: leads to the core service", "the relay would not reach it", core_url_fits},
+      {"C09", Severity::kWarning, "the core service listens inside only", "whoever reaches the port can run jobs, with a certificate or without", sidecar_listens_inside},
+      {"C10", Severity::kWarning, "both units have the same limits and environment", "jobs run with those of the other unit from then on", units_agree},
+      {"C11", Severity::kWarning, "no setting of the core service gets lost", "the proxy does not read the core service's file", settings_of_the_sidecar_only},
+      {"C19", Severity::kError, "settings.d of the core service is a link", "installers stumble over a folder, and the two sets differ in time", settings_folder_is_a_link},
+  };
+}
+
+}  // namespace dynflow::migration
