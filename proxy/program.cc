@@ -179,8 +179,14 @@ Status Program::wait_for_predecessor(const std::function<bool()>& pause) {
     return pause();
   };
   auto lock = daemon::InstanceLock::acquire(folder / "smart-proxy.lock", Deadline::after(is_inherited ? kPredecessorPatience : 0s), wait);
-  if (!lock) return lock.error();
-  lock_ = *std::move(lock);
+  if (lock) {
+    lock_ = *std::move(lock);
+  } else if (lock.error().code() == Code::kConflict) {
+    return lock.error();
+  } else {
+    // A folder of somebody else: the mode is not remembered there either, so that two processes have nothing to fight for.
+    log::error({}, "Another process that works with {} would not be noticed: {}", folder.string(), lock.error().message());
+  }
   return {};
 }
 

@@ -134,6 +134,15 @@ class HostSettings(unittest.TestCase):
             self.assertIn(f"process {first.process.pid} works with {first.folder / 'state'}", second.logs())
             self.assertEqual(first.http.get("/version").status, 200)
 
+    def test_a_state_folder_that_cannot_be_locked_stops_nobody(self):
+        proxy = self.proxy()
+        target = self.folder / "not ours"
+        target.touch()
+        (proxy.folder / "state/smart-proxy.lock").symlink_to(target)
+        with proxy:
+            self.assertRegex(proxy.logs(), r"\[E\] Another process that works with .* would not be noticed: cannot open")
+        self.assertEqual(target.read_bytes(), b"")  # nothing follows a link that somebody laid
+
 
 if __name__ == "__main__":
     unittest.main()

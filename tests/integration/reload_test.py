@@ -213,6 +213,32 @@ class Mode(Base):
         self.assertEqual(proxy.http.get("/dynflow/tasks/count").status, 200)
 
 
+class Core(Base):
+    def test_the_core_service_reloads_as_the_proxy_does(self):
+        pki = Pki(self.folder / "pki")
+        core = self.enterContext(CoreService(self.folder / "core", "http://127.0.0.1:1", identity=pki.proxy, ca=pki.ca.cert))
+        settings = core.config / "settings.yml"
+        good = settings.read_text()
+
+        def answers():
+            self.assertEqual(core.http.get("/tasks/count").status, 200)
+
+        settings.write_text(good[:good.index("log_level")] + ":log_level: [")
+        self.assertRegex(self.reload(core, "The old settings stay: "), r"\[E\] The old settings stay: .*settings\.yml:\d+")
+        answers()
+        for wrong, wanted in ((good.replace(str(pki.proxy.cert), str(pki.expired.cert)).replace(str(pki.proxy.key), str(pki.expired.key)), "has expired"),
+                              (good.replace(str(pki.proxy.key), "/nonexistent.key"), "/nonexistent\\.key")):
+            settings.write_text(wrong)
+            self.assertRegex(self.reload(core), r"\[E\] The old certificates stay: .*" + wanted)
+            answers()
+        settings.write_text(good.replace(f":port: {core.port}", f":port: {free_port()}").replace(":log_level: :DEBUG", ":log_level: :WARN"))
+        told = self.reload(core, "takes effect at the next start")
+        self.assertRegex(told, r"settings\.yml:\d+: the change of :port: takes effect at the next start")
+        before = len(core.logs())
+        answers()
+        self.assertNotIn("[I]", core.logs()[before:])
+
+
 class OtherServer:
     """Something that listens where a core should be: says `answer` to whatever comes, and closes."""
 
