@@ -148,6 +148,7 @@ Feature DynflowModule::feature_row(const ExecutorSwitch& executor, const std::st
   row.state = executor.enabled.is_on() ? state_ : ModuleState::kDisabled;
   if (executor.enabled.is_on() && state_ == ModuleState::kDisabled) {
     row.state = ModuleState::kFailed;
+    row.lacks_requirement = true;
     row.failure = fmt::format("'dynflow' required by '{}' could not be found.", name);
   }
   if (row.state != ModuleState::kRunning || own == nullptr) return row;

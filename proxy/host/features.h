@@ -27,6 +27,7 @@ struct Feature {
   bool is_on_https = false;
   ModuleState state = ModuleState::kUninitialized;
   std::vector<std::string> capabilities;  // any order, duplicates allowed: the document sorts them
+  bool lacks_requirement = false;         // it is kFailed because what it stands on is not there
   std::string failure;                    // why it is kFailed; one line, for /logs
 };
 

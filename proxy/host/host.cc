@@ -46,7 +46,11 @@ void Host::start_modules() {
     for (const Feature& row : rows) {
       if (row.state == ModuleState::kRunning) log::info({}, "Successfully initialized '{}'", row.name);
       if (row.state != ModuleState::kFailed) continue;
-      if (started) log::error({}, "Couldn't enable '{}': {}", row.name, row.failure);
+      if (started && row.lacks_requirement) {
+        log::error({}, "Disabling all modules in the group ['{}'] due to a failure in one of them: {}", row.name, row.failure);
+      } else if (started) {
+        log::error({}, "Couldn't enable '{}': {}", row.name, row.failure);
+      }
       parts_.buffer->set_failed_module(row.name, started ? row.failure : started.error().message());
     }
   }

@@ -127,6 +127,17 @@ class HostSettings(unittest.TestCase):
         with self.proxy() as proxy:
             self.assertRegex(proxy.logs(), r"\[D\] 'dynflow' settings: 'enabled': true, .*'console_auth': true \(default\)")
 
+    def test_a_feature_without_what_it_stands_on_is_failed(self):
+        modules = {"dynflow": {"enabled": False}, "ansible": {"enabled": "https"}}
+        with SmartProxy(self.folder / "requires", "http://127.0.0.1:1", modules=modules) as proxy:
+            rows = proxy.http.get("/v2/features").json()
+            self.assertEqual((rows["dynflow"]["state"], rows["ansible"]["state"], rows["script"]["state"]), ("disabled", "failed", "disabled"))
+            self.assertEqual((rows["ansible"]["http_enabled"], rows["ansible"]["https_enabled"]), (False, True))
+            self.assertEqual(proxy.http.get("/features").json(), ["logs"])
+            why = "'dynflow' required by 'ansible' could not be found."
+            self.assertEqual(proxy.http.get("/logs/").json()["info"]["failed_modules"], {"ansible": why})
+            self.assertIn(f"[E] Disabling all modules in the group ['ansible'] due to a failure in one of them: {why}", proxy.logs())
+
     def test_one_state_folder_has_one_proxy(self):
         with self.proxy() as first:
             second = self.proxy(state_directory=first.folder / "state").start(wait=False)
