@@ -20,6 +20,7 @@ constexpr std::uint64_t kShortBody = 64 * 1024;
 constexpr std::string_view kRetryAfterSeconds = "5";
 
 constexpr Duration kAskTimeout = 5s;
+constexpr std::string_view kRetryAfterOpen = "2";
 // How old an answer about operations may be before somebody's question makes us ask again.
 constexpr Duration kOperationsAge = 10s;
 // While the core never answered: how often to try unasked.
@@ -98,7 +99,8 @@ Relay::Relay(const RelayOptions& options, std::shared_ptr<const net::TlsClientCo
              std::shared_ptr<const Authorization> authorization)
     : core_(options.core),
       authorization_(std::move(authorization)),
-      pool_(client_options(options, std::move(tls))) {}
+      pool_(client_options(options, tls)),
+      probe_pool_(client_options(options, std::move(tls))) {}
 
 Relay::~Relay() { stop(Deadline::after(Duration::zero())); }
 
@@ -113,6 +115,7 @@ void Relay::stop(Deadline) {
     has_stopped_ = true;
   }
   changed_.notify_all();
+  probe_pool_.abort();
   watcher_.join();
   pool_.close_idle();
 }
@@ -135,11 +138,24 @@ http::Response Relay::pass_on(http::Request& request, const std::string& target,
   const log::Context context{.request_id = request.request_id};
   log::debug(context, "Proxy request from {}{} to {}{}", request.headers.get("Host").value_or(""), request.path,
              core_.origin(), target);
+  if (!circuit_.admit()) {
+    http::Response refused = http::error_response(
+        503, fmt::format("The Dynflow core at {} does not answer; requests are passed on again as soon as it does", core_.origin()));
+    refused.headers.set("Retry-After", std::string(kRetryAfterOpen));
+    return refused;
+  }
+  const Instant begin = system_clock().instant();
   ClientBody body(*request.body);
   // Without a body a request may be sent again when a pooled connection turns out to be dead.
   const bool has_body = body.length() != std::uint64_t{0};
   auto answer = pool_.send(request.method, target, headers_for_core(request, core_, mount), has_body ? &body : nullptr,
                            request.deadline);
+  if (answer) {
+    circuit_.answered();
+  } else {
+    // A client that did not finish says nothing about the core.
+    circuit_.failed(body.has_failed() ? Duration::zero() : system_clock().instant() - begin);
+  }
   if (!answer) {
     // Then the client did not finish its own request: that is no news about the core.
     if (body.has_failed()) return http::error_response(answer.error());
@@ -187,24 +203,40 @@ std::vector<std::string> Relay::operations() const {
 
 void Relay::watch_operations() {
   while (true) {
-    ask_operations();
+    look_at_core();
     std::unique_lock lock(mutex_);
+    const Instant asked = system_clock().instant();
     const auto is_due = [this] { return has_stopped_ || is_asked_for_; };
-    // A core that never answered is waited for; one that did is asked again only when somebody wants to know.
-    if (operations_.empty()) {
-      changed_.wait_for(lock, kAskAgain, is_due);
-    } else {
-      changed_.wait(lock, is_due);
+    // A core that never answered is waited for; one that did is asked again only when somebody wants to know, or when
+    // requests wait for it in vain.
+    while (!changed_.wait_for(lock, circuit_.pause(), is_due)) {
+      if (circuit_.wants_probe()) break;
+      if (operations_.empty() && system_clock().instant() - asked >= kAskAgain) break;
     }
     if (has_stopped_) return;
   }
 }
 
-void Relay::ask_operations() {
+void Relay::look_at_core() {
+  const bool has_answered = ask_operations();
+  {
+    const std::lock_guard lock(mutex_);
+    if (has_stopped_) return;  // the question was broken off, that is no news
+  }
+  switch (circuit_.probed(has_answered)) {
+    case Circuit::Change::kOpened:
+      log::error({}, "The Dynflow core at {} does not answer: requests for it are refused until it does", core_.origin());
+      break;
+    case Circuit::Change::kClosed: log::info({}, "The Dynflow core at {} answers again", core_.origin()); break;
+    case Circuit::Change::kNone: break;
+  }
+}
+
+bool Relay::ask_operations() {
   http::Headers headers;
   headers.add("Accept", "application/json");
   std::vector<std::string> found;
-  auto answer = pool_.send("GET", core_.base_path + "/tasks/operations", headers, nullptr, Deadline::after(kAskTimeout));
+  auto answer = probe_pool_.send("GET", core_.base_path + "/tasks/operations", headers, nullptr, Deadline::after(kAskTimeout));
   if (answer && answer->status == 200) {
     const auto text = is_short(*answer->body) ? read_all(*answer->body) : Error(Code::kTooLarge, "too long");
     const auto list = text ? json::parse(*text) : Error(Code::kBadPeer, "no list");
@@ -214,11 +246,18 @@ void Relay::ask_operations() {
       }
     }
   }
+  if (answer && answer->status != last_status_) {
+    last_status_ = answer->status;
+    if (answer->status != 200) {
+      log::warn({}, "What answers at {} is no Dynflow core, or does not let this proxy in: status {}", core_.origin(), answer->status);
+    }
+  }
   const std::lock_guard lock(mutex_);
   is_asked_for_ = false;
   fetched_ = system_clock().instant();
   // A core that is away for a moment has not lost its abilities: Foreman would forget the feature's.
   if (!found.empty()) operations_ = std::move(found);
+  return answer.ok();
 }
 
 }  // namespace dynflow::proxy

@@ -5,8 +5,10 @@
 // connection free, 504 when it is too slow, 502 when it answers nonsense or stops in the middle of a short body; a
 // long body that stops is cut off towards the client too, never passed on as complete.
 //
+// A core that hangs is found out by questions of our own; while it does, requests get their 503 at once (circuit.h).
+//
 // Threads: start() and stop() from the main thread; the rest from any thread. One thread of its own asks the core
-// which operations it has.
+// which operations it has, which is also how it looks whether the core lives.
 #pragma once
 
 #include <condition_variable>
@@ -16,6 +18,7 @@
 #include <vector>
 
 #include "proxy/dynflow/backend.h"
+#include "proxy/dynflow/circuit.h"
 #include "proxy/dynflow/relay_headers.h"
 #include "proxy/host/authorization.h"
 #include "shared/base/clock.h"
@@ -54,11 +57,16 @@ class Relay final : public Backend {
   http::Response pass_on(http::Request& request, const std::string& target, std::string_view mount);
   http::Response answer_for(const Error& error, const http::Request& request) const;
   void watch_operations();
-  void ask_operations();
+  // False: no answer at all.
+  bool ask_operations();
+  void look_at_core();
 
   const CoreUrl core_;
   const std::shared_ptr<const Authorization> authorization_;  // owners: the host and its modules
   http::ClientPool pool_;
+  // Of its own, so that it never waits for a connection that a hung request holds.
+  http::ClientPool probe_pool_;
+  Circuit circuit_;
 
   mutable std::mutex mutex_;                 // guards what follows
   mutable std::condition_variable changed_;
@@ -66,6 +74,7 @@ class Relay final : public Backend {
   bool has_stopped_ = false;
   std::vector<std::string> operations_;      // empty until the core told
   Instant fetched_{};
+  int last_status_ = 0;                      // of the last question; only the watcher touches it
   NamedThread watcher_;
 };
 

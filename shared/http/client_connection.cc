@@ -11,6 +11,7 @@ namespace {
 
 constexpr std::size_t kPiece = 64 * 1024;
 constexpr std::size_t kReadSize = 16 * 1024;
+constexpr std::string_view kVersionStart = "HTTP/";
 // A server that goes on sending interim answers would keep us for ever.
 constexpr int kMaxInterim = 16;
 
@@ -127,6 +128,10 @@ Result<ResponseHead> ClientConnection::read_head(bool is_head, Deadline deadline
     if (const auto* why = std::get_if<Reject>(&scanned)) return bad_peer(why->reason);
     const std::size_t size = std::get<std::size_t>(scanned);
     if (size == 0) {
+      // An SSH server, say, greets and then waits: it would never finish a head.
+      if (input().substr(0, kVersionStart.size()) != kVersionStart.substr(0, input().size())) {
+        return bad_peer("what answers does not speak HTTP");
+      }
       if (auto filled = fill(deadline); !filled) {
         if (filled.error().code() == Code::kTimeout || !has_answer_) return filled.error();
         return bad_peer("the connection was closed within the head of the answer");
