@@ -125,6 +125,9 @@ class Running : public PhaseContext {
   virtual void plan_event(Event event, Duration after) = 0;
   // Rows that become durable together with the result of this run; dropped when it fails.
   virtual persistence::WriteBatch& transaction() = 0;
+  // `then` hears when the result of this run is durable, or that it never will be: the run failed, or the plan was taken away. On the plan's
+  // strand: it must be quick and must not throw.
+  virtual void when_stored(std::function<void(Status)> then) = 0;
   // Output as a row of its own, behind all that came before; stored with the result of this run, failed or not.
   virtual void output_chunk(std::string text, std::string kind = "stdout") = 0;
   // The rows that earlier runs left. Blocks on the store. Throws ActionError when it cannot be read.

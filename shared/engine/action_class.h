@@ -31,6 +31,9 @@ struct ActionClass {
   // run() is quick, has no effect outside the plan's own rows, and may be repeated: the engine does not wait until it is
   // durable that the step runs. A plan of such steps costs one write.
   bool is_pure = false;
+  // run() does nothing outside before Running::when_stored() tells it that its result is durable: so a step whose result is not stored
+  // has done nothing, and the engine does not wait until it is durable that it runs.
+  bool acts_when_stored = false;
   // present() changes nothing: documents take the stored text without parsing it.
   bool is_presented_as_stored = false;
   bool is_singleton = false;         // of this class at most one plan is in work (singleton.h); inherited

@@ -15,6 +15,8 @@ namespace {
 
 // Plans taken over at a time, so that the work of a dead world is shared among the others.
 constexpr std::size_t kPortion = 100;
+// The same where there are no others: one commit for so many.
+constexpr std::size_t kLonePortion = 1000;
 constexpr std::chrono::milliseconds kRetry{1000};
 // A fenced world waits so long for its last writes to come back refused.
 constexpr std::chrono::milliseconds kRejoinPause{20};
@@ -72,12 +74,10 @@ Status Coordinator::start() {
   has_joined_ = true;
   look_around();
   may_have_orphans_ = true;
-  for (;;) {
-    const auto is_full = claim_portion();
-    if (!is_full.ok()) return is_full.error();
-    if (!*is_full) break;
-  }
+  const auto is_full = claim_portion();
+  if (!is_full.ok()) return is_full.error();
   has_started_ = true;
+  if (*is_full) orphans_made();  // the rest while requests are answered: who asks for one of them has it taken up first
   if (store().is_shared()) arm(std::min(renew_interval(), surroundings_.options.poll_interval));
   return {};
 }
@@ -178,7 +178,7 @@ void Coordinator::claim() {
 
 // True: there may be more, and room for them.
 Result<bool> Coordinator::claim_portion() {
-  const std::size_t wanted = std::min(kPortion, tasks_.room(is_overdue_));
+  const std::size_t wanted = std::min(store().is_shared() ? kPortion : kLonePortion, tasks_.room(is_overdue_));
   if (wanted == 0 || !may_have_orphans_.exchange(false)) return false;
   auto claimed = store().claim_orphans(wanted);
   if (!claimed.ok()) {

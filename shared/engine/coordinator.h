@@ -33,7 +33,7 @@ class Coordinator : public std::enable_shared_from_this<Coordinator> {
   // Held by shared_ptr: the world, and tasks under way.
   Coordinator(Surroundings& surroundings, CoordinatorTasks tasks);
 
-  // Joins, and takes over what there is room for. Blocks.
+  // Joins, and takes over a first portion of what there is room for; the rest follows on the strand. Blocks.
   Status start();
   // No timer runs from now on, nothing more is taken over. Harmless twice.
   void stop();

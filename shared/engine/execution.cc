@@ -106,7 +106,7 @@ void Execution::hand_out(std::vector<int> step_ids) {
       open.is_busy = true;
       if (step(id).state == StepState::kSkipping) {
         runnable_.push_back({id, Delivery{{std::string(kSkipEvent), Json()}, {}}});
-      } else if (!action_class || action_class->is_pure) {
+      } else if (!action_class || action_class->is_pure || action_class->acts_when_stored) {
         runnable_.push_back({id, std::nullopt});
       } else {
         unannounced_.push_back(id);
@@ -130,7 +130,7 @@ void Execution::pump() {
     if (!has_slot(*item)) continue;
     const ActionClass* action_class = class_of_step(item->step_id);
     // What is known so far becomes durable while this one runs. Quick steps are waited for instead: fewer writes.
-    if (action_class && !action_class->is_pure) flush();
+    if (action_class && !action_class->is_pure && !action_class->acts_when_stored) flush();
     const int id = item->step_id;
     execute(*std::move(item));
     slots_.erase(id);

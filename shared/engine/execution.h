@@ -76,6 +76,8 @@ class Execution : public std::enable_shared_from_this<Execution> {
   std::optional<int> listening_step(int action_id) const;
   void append_output(int action_id, std::vector<persistence::OutputChunk> chunks);
   void flush_output(std::function<void(Status)> done);
+  // See World::note_output().
+  void note_output(int step_id, Json changes, std::function<void(Status)> done);
   // Stops the plan where it is; a running action can see it at once. `event_id` is the row of the request, deleted with that. `done` hears
   // when it is durable; kConflict: the plan had ended, and that is durable.
   void halt(std::string event_id, std::function<void(Status)> done);
@@ -121,6 +123,7 @@ class Execution : public std::enable_shared_from_this<Execution> {
     std::vector<persistence::OutputChunk> chunks;
     std::vector<std::pair<Event, Duration>> planned_events;
     std::vector<Launch> launches;          // sub-plans
+    std::vector<std::function<void(Status)>> listeners;  // hear when this is durable
     std::vector<persistence::EventRecord> sent_events;  // to other plans
     std::vector<std::string> taken_events;  // durable ids
     std::optional<Progress> progress;

@@ -58,6 +58,7 @@ void Execution::abandon(int step_id, StepState before, Outcome& outcome) {
   outcome.error = persistence::StepError{"RuntimeError", "halted", {}};
   outcome.taken_events.clear();
   start_sub_plans(outcome);
+  for (auto& listener : outcome.listeners) listener(Error(Code::kClosed, outcome.error->message));
 }
 
 // Observers hear of it on the strand: then no action of the plan is at work that might still begin something.

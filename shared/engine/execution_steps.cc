@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "shared/engine/execution.h"
+#include "shared/engine/plan_changes.h"
 #include "shared/engine/references.h"
 #include "shared/engine/step_error.h"
 #include "shared/engine/storable.h"
@@ -53,6 +54,12 @@ Json parse_object(const std::string& text, std::string_view what) {
   return std::move(*parsed);
 }
 
+// An entry of the history for an error that is no longer the step's.
+std::string past_error(int step_id, const StepError& error) {
+  constexpr std::size_t kMaxText = 500;
+  return storable_text("step " + std::to_string(step_id) + " had failed: " + error.exception_class + " - " + error.message.substr(0, kMaxText));
+}
+
 double finite(double value) { return value >= 0 && value <= 1e300 ? value : 0; }  // false for NaN
 
 }  // namespace
@@ -74,6 +81,7 @@ class Execution::RunningContext final : public ContextBase<Running> {
     outcome_.planned_events.emplace_back(std::move(event), after);
   }
   persistence::WriteBatch& transaction() override { return outcome_.rows; }
+  void when_stored(std::function<void(Status)> then) override { outcome_.listeners.push_back(std::move(then)); }
   bool is_halted() const override { return execution_.is_halted(); }
   void output_chunk(std::string text, std::string kind) override {
     outcome_.chunks.push_back({0, storable_text(std::move(kind)), storable_text(std::move(text)), clock().now(), {}});
@@ -212,6 +220,13 @@ void Execution::execute_run(WorkItem item) {
   }
   store_outcome(id, state, outcome, began, took);
   if (!outcome.error) pending_.rows.add(std::move(outcome.rows));
+  for (auto& listener : outcome.listeners) {
+    if (outcome.error) {
+      listener(Error(Code::kFailed, outcome.error->message));
+    } else {
+      pending_.waiters.push_back(std::move(listener));
+    }
+  }
   start_sub_plans(outcome);
   if (item.delivery && !item.delivery->durable_id.empty()) forget_event(std::move(item.delivery->durable_id));
   for (auto& [event, after] : outcome.planned_events) plan_event(id, std::move(event), after);
@@ -292,8 +307,11 @@ void Execution::store_outcome(int step_id, StepState state, Outcome& outcome, Ti
     record.real_time = std::chrono::duration<double>(*record.ended_at - *record.started_at).count();
     if (outcome.error) {
       record.error = outcome.error;
-    } else if (state != StepState::kSkipped) {
-      record.error.reset();  // of an earlier try
+    } else if (state != StepState::kSkipped && record.error) {
+      // Of an earlier try: over, and kept where people look for what has happened.
+      add_history(plan, *record.ended_at, past_error(step_id, *record.error), term_->world_id);
+      pending_.has_plan = true;
+      record.error.reset();
     }
     if (outcome.progress) {
       record.progress_done = finite(outcome.progress->done);

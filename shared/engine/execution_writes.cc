@@ -3,6 +3,7 @@
 
 #include "shared/engine/execution.h"
 #include "shared/engine/storable.h"
+#include "shared/json/json.h"
 #include "shared/log/log.h"
 
 namespace dynflow::engine {
@@ -129,6 +130,23 @@ void Execution::append_output(int action_id, std::vector<OutputChunk> chunks) {
 void Execution::flush_output(std::function<void(Status)> done) {
   strand_->post([self = shared_from_this(), done = std::move(done)]() mutable {
     self->take_output();
+    self->when_written(std::move(done));
+  });
+}
+
+void Execution::note_output(int step_id, Json changes, std::function<void(Status)> done) {
+  strand_->post([self = shared_from_this(), step_id, changes = std::move(changes), done = std::move(done)]() mutable {
+    if (self->surroundings_.is_closing) return done(Error(Code::kClosed, "the world is stopping"));
+    if (self->has_ended_ || self->open_steps_.count(step_id) == 0) return done(Error(Code::kConflict, "the step has ended"));
+    const int action_id = self->step(step_id).action_id;
+    const std::string& stored = self->action_of(step_id).output;
+    auto output = json::parse(stored.empty() ? std::string_view("{}") : std::string_view(stored));
+    if (!output.ok() || !output->is_object()) return done(Error(Code::kCorrupt, "the output is no object"));
+    output->merge_patch(changes);
+    auto text = storable_json(*output);
+    if (!text.ok()) return done(text.error());
+    self->change([&](PlanRecord& plan) { plan.actions[static_cast<std::size_t>(action_id - 1)].output = std::move(*text); });
+    self->pending_.actions.push_back(action_id);
     self->when_written(std::move(done));
   });
 }

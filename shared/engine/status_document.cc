@@ -1,7 +1,9 @@
 #include "shared/engine/status_document.h"
 
+#include <algorithm>
 #include <optional>
 #include <set>
+#include <vector>
 
 #include "shared/engine/presentation.h"
 #include "shared/engine/states.h"
@@ -182,11 +184,71 @@ void write_action(std::string& out, const PlanRecord& plan, const ActionRecord& 
   members.raw("output", shown.output);
 }
 
+// Rows are missing that others name.
+bool is_incomplete(const PlanRecord& plan) {
+  const auto is_missing = [&](int step_id) { return step_id < 0 || static_cast<std::size_t>(step_id) > plan.steps.size(); };
+  return is_missing(plan.root_plan_step_id) || std::any_of(plan.actions.begin(), plan.actions.end(), [&](const ActionRecord& action) {
+    return is_missing(action.plan_step_id) || is_missing(action.run_step_id) || is_missing(action.finalize_step_id);
+  });
+}
+
+// `damage`: why that is not all; empty = it is.
+std::string document_of(const PlanRecord& plan, PlanResult result, const std::vector<const ActionRecord*>& actions,
+                        const std::vector<Shown>& shown, std::string_view damage) {
+  std::string out;
+  {
+    Members members(out);
+    members.text("id", plan.id);
+    members.text("class", "Dynflow::ExecutionPlan");
+    members.text_or_null("label", plan.label);
+    members.text("state", persistence::to_string(plan.state));
+    members.text("result", persistence::to_string(result));
+    members.number_or_null("root_plan_step_id", plan.root_plan_step_id);
+    members.raw("run_flow", plan.run_flow);
+    members.raw("finalize_flow", plan.finalize_flow);
+    members.begin("step_ids");
+    write_list(out, plan.steps.size(), [&](std::size_t i) { out += std::to_string(plan.steps[i].id); });
+    members.time_or_null("started_at", plan.started_at);
+    members.time_or_null("ended_at", plan.ended_at);
+    members.number("execution_time", plan.execution_time);
+    members.number("real_time", plan.real_time);
+    members.begin("execution_history");
+    write_list(out, plan.history.size(), [&](std::size_t i) {
+      Members entry(out);
+      entry.raw("time", std::to_string(plan.history[i].time));
+      entry.text("name", plan.history[i].name);
+      entry.text_or_null("world_id", plan.history[i].world_id);
+    });
+    members.begin("actions");
+    write_list(out, shown.size(), [&](std::size_t i) { write_action(out, plan, *actions[i], shown[i]); });
+    if (!damage.empty()) {
+      members.raw("invalid", "true");
+      members.text("error", damage);
+    }
+  }
+  return out;
+}
+
+// What its own row says of a plan whose other rows cannot be read.
+Result<std::string> damaged_document(World& world, std::string_view plan_id, const Error& damage) {
+  persistence::PlanFilter filter;
+  filter.ids = {std::string(plan_id)};
+  const auto found = world.store().find_plans(filter, {});
+  if (!found.ok()) return found.error();
+  if (found->empty()) return damage;
+  return document_of(found->front(), found->front().result, {}, {}, damage.message());
+}
+
 }  // namespace
 
 Result<std::string> status_document(World& world, std::string_view plan_id) {
   const auto plan = world.find_plan(plan_id);
-  if (!plan.ok()) return plan.error();
+  if (!plan.ok()) {
+    return plan.error().code() == Code::kCorrupt ? damaged_document(world, plan_id, plan.error()) : plan.error();
+  }
+  if (is_incomplete(*plan)) {
+    return damaged_document(world, plan_id, Error(Code::kCorrupt, "plan " + plan->id + ": stored steps are missing"));
+  }
   const ActionOrder order(*plan);
   std::vector<Shown> shown;
   for (const ActionRecord* action : order.actions()) {
@@ -194,35 +256,7 @@ Result<std::string> status_document(World& world, std::string_view plan_id) {
     if (!one.ok()) return one.error();
     shown.push_back(std::move(*one));
   }
-
-  std::string out;
-  {
-    Members members(out);
-    members.text("id", plan->id);
-    members.text("class", "Dynflow::ExecutionPlan");
-    members.text_or_null("label", plan->label);
-    members.text("state", persistence::to_string(plan->state));
-    members.text("result", persistence::to_string(result_of(plan->steps)));
-    members.number_or_null("root_plan_step_id", plan->root_plan_step_id);
-    members.raw("run_flow", plan->run_flow);
-    members.raw("finalize_flow", plan->finalize_flow);
-    members.begin("step_ids");
-    write_list(out, plan->steps.size(), [&](std::size_t i) { out += std::to_string(plan->steps[i].id); });
-    members.time_or_null("started_at", plan->started_at);
-    members.time_or_null("ended_at", plan->ended_at);
-    members.number("execution_time", plan->execution_time);
-    members.number("real_time", plan->real_time);
-    members.begin("execution_history");
-    write_list(out, plan->history.size(), [&](std::size_t i) {
-      Members entry(out);
-      entry.raw("time", std::to_string(plan->history[i].time));
-      entry.text("name", plan->history[i].name);
-      entry.text_or_null("world_id", plan->history[i].world_id);
-    });
-    members.begin("actions");
-    write_list(out, shown.size(), [&](std::size_t i) { write_action(out, *plan, *order.actions()[i], shown[i]); });
-  }
-  return out;
+  return document_of(*plan, result_of(plan->steps), order.actions(), shown, {});
 }
 
 Result<std::string> output_document(World& world, std::string_view plan_id, int action_id) {

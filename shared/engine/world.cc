@@ -168,6 +168,11 @@ void World::flush_output(const std::string& plan_id, std::function<void(Status)>
   done(Error(Code::kNotFound, "execution plan " + plan_id + " is not in work"));
 }
 
+void World::note_output(const std::string& plan_id, int step_id, Json changes, std::function<void(Status)> done) {
+  if (const auto execution = impl_->find(plan_id)) return execution->note_output(step_id, std::move(changes), std::move(done));
+  done(Error(Code::kNotFound, "execution plan " + plan_id + " is not in work"));
+}
+
 Result<persistence::PlanRecord> World::find_plan(std::string_view plan_id) {
   if (const auto execution = impl_->find(plan_id)) {
     if (auto image = execution->image()) return std::move(*image);

@@ -109,8 +109,8 @@ class World {
   const Clock& clock() const;
 
   // Joins the worlds on the store and takes up plans that nobody works on (recovery.h): steps that were running become errors,
-  // suspended ones are run again with no event, waiting events are delivered. Blocks. kInvalid: the rules of the middleware form
-  // a circle; kConflict: two queues have one name.
+  // suspended ones are run again with no event, waiting events are delivered. Blocks, though not until all are taken up: see
+  // Coordinator::start(). kInvalid: the rules of the middleware form a circle; kConflict: two queues have one name.
   Status start();
   // Called by the first stop(), in the order of registration, with the time that is left to it; an error is logged. Before start().
   void before_termination(std::string name, std::function<Status(Deadline)> hook, Duration limit);
@@ -144,6 +144,11 @@ class World {
   void append_output(const std::string& plan_id, int action_id, std::vector<persistence::OutputChunk> chunks);
   // Calls `done` when everything appended before is durable, or failed.
   void flush_output(const std::string& plan_id, std::function<void(Status)> done);
+
+  // Changes the output of a run step that waits, by the rules of a JSON merge patch (null removes a key); `done` hears when that is durable.
+  // kNotFound: the plan is not in work here; kConflict: the step has ended; kClosed: the world is stopping, or has lost the plan. Does
+  // not block.
+  void note_output(const std::string& plan_id, int step_id, Json changes, std::function<void(Status)> done);
 
   // Stops a plan where it is, whatever its steps do: they stay as they are, running actions are told (Running::is_halted), runners are
   // ended. Durable when it returns, in whichever world the plan is. Nothing happens to one that has stopped. kNotFound. Blocks.

@@ -55,6 +55,8 @@ class World::Impl {
 
   // Null: not in memory, or about to be.
   std::shared_ptr<Execution> find(std::string_view plan_id) const;
+  // The same once it is there, where somebody is taking the plan up just now. Blocks.
+  std::shared_ptr<Execution> find_taken_up(std::string_view plan_id) const;
   std::size_t active_plans() const;
   std::size_t resident_plans() const;
 

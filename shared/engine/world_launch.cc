@@ -67,6 +67,17 @@ std::shared_ptr<Execution> World::Impl::find(std::string_view plan_id) const {
   return found == active_.end() ? nullptr : found->second.execution;
 }
 
+std::shared_ptr<Execution> World::Impl::find_taken_up(std::string_view plan_id) const {
+  const std::string id(plan_id);
+  std::unique_lock lock(mutex_);
+  wait_until(scheduler(), lock, ids_changed_, Deadline::after(kPatience), [&] {
+    const auto found = active_.find(id);
+    return found == active_.end() || found->second.execution || found->second.is_waiting;
+  });
+  const auto found = active_.find(id);
+  return found == active_.end() ? nullptr : found->second.execution;
+}
+
 std::size_t World::Impl::active_plans() const {
   const std::lock_guard lock(mutex_);
   return active_.size();

@@ -84,7 +84,7 @@ Result<int> World::Impl::cancel(std::string_view plan_id, bool force) {
     }
     if (!claimed.ok()) return claimed.error().code() == Code::kNotFound ? Result<int>(0) : Result<int>(claimed.error());
     take_over({id});
-    execution = find(id);
+    execution = find_taken_up(id);
     if (!execution) return 0;
   }
   return await<Result<int>>([&](auto done) { execution->cancel(force, std::move(done)); });
@@ -110,7 +110,7 @@ Status World::Impl::send_durable(std::string_view plan_id, int step_id, Event ev
     }
     if (!claimed.ok()) return claimed.error().code() == Code::kNotFound ? Status(refused) : claimed;
     take_over({id});
-    execution = find(id);
+    execution = find_taken_up(id);
     if (!execution) return refused;
   }
   return await<Status>([&](auto done) { execution->send_durable(step_id, std::move(event), std::move(done)); });

@@ -1,5 +1,7 @@
 // Starts runners, limits how many run at once, ships their output, and reports their end to the suspended action.
 //
+// A runner starts only when it is durable that it does: after a crash those that had started count as lost, those that waited are run.
+//
 // Fairness: waiting runners are taken in turn from the groups they belong to, so that a job of 10,000 hosts does not hold back
 // a job of one.
 //
@@ -26,6 +28,11 @@ inline constexpr std::string_view kRunnerFinished = "Proxy::Dynflow::Runner::Fin
 // What update and done routes send: data = the request's document.
 inline constexpr std::string_view kExternalEvent = "Proxy::Dynflow::Runner::ExternalEvent";
 
+// In the output of an action whose runner has not started: true.
+inline constexpr std::string_view kRunnerWaits = "runner_waits";
+// Beside it: true when secrets came with the launch, which a later process does not have.
+inline constexpr std::string_view kRunnerSecrets = "runner_secrets";
+
 struct DispatcherOptions {
   std::size_t max_running = 4000;          // runners at once
   std::size_t max_running_per_group = 0;   // 0 = no limit of its own
@@ -41,8 +48,12 @@ class Dispatcher {
   // Ends the loop. Runners still there are destroyed without a kill: what they did outside may go on. Harmless twice.
   void stop();
 
-  // Queues a runner.
-  void submit(RunnerRequest request);
+  // Takes a runner on. True: it has a place, and starts with confirm(). False: it waits for one; when its turn has come, kRunnerWaits and
+  // kRunnerSecrets are taken out of its action's output, and it starts when that is durable. So no runner starts of which
+  // the store says that it waits.
+  bool submit(RunnerRequest request);
+  // `stored`: it is durable that the runner has its place. An error: it is not to start.
+  void confirm(const std::string& runner_id, const Status& stored);
   // A waiting runner is taken out and finished with a text; a running one gets kill(). Unknown ids are ignored.
   void kill(const std::string& runner_id);
   // A plan was halted, or another world may work on it: its runners are ended, and the world hears nothing more from them.
@@ -55,7 +66,7 @@ class Dispatcher {
 
  private:
   class Impl;
-  std::unique_ptr<Impl> impl_;
+  const std::shared_ptr<Impl> impl_;  // shared with what waits for the store
 };
 
 // Tells the dispatcher which plans the world has dropped. Made before the world, whose observer it is.

@@ -54,12 +54,19 @@ void RunnerAction::run(engine::Running& running, const engine::Event* event) {
   Json& output = running.output();
   const std::string runner_id = json::get_string(output, "runner_id");
   if (event == nullptr) {
-    output["result"] = Json::array();
-    if (!runner_id.empty()) {
-      // Run again without having ended: the process that held the runner is gone.
+    // Run again without having ended: the process that held the runner is gone. One that waited has done nothing yet.
+    const bool has_waited = output.erase(std::string(kRunnerWaits)) > 0;
+    const bool had_secrets = output.erase(std::string(kRunnerSecrets)) > 0;
+    if (!runner_id.empty() && !has_waited) {
+      output["result"] = Json::array();
       finish_with_exception(running, "The proxy was restarted while the job ran; how it ended is not known");
       return;
     }
+    if (had_secrets && running.secrets().is_null()) {
+      finish_with_exception(running, "The proxy was restarted before the job began; its passwords are kept in memory only: launch it again");
+      return;
+    }
+    output["result"] = Json::array();
     try {
       RunnerRequest request = prepare(running);
       request.plan_id = running.plan_id();
@@ -70,7 +77,7 @@ void RunnerAction::run(engine::Running& running, const engine::Event* event) {
       request.request_id = running.request_id();
       output["runner_id"] = request.runner_id;
       running.suspend();
-      dispatcher_.submit(std::move(request));
+      start(running, std::move(request));
     } catch (const ActionError& e) {
       finish_with_exception(running, fmt::format("Proxy error: {} - {}", e.exception_class(), e.what()));
     } catch (const std::exception& e) {
@@ -79,6 +86,8 @@ void RunnerAction::run(engine::Running& running, const engine::Event* event) {
     return;
   }
   if (event->name == kRunnerFinished) {
+    output.erase(std::string(kRunnerWaits));  // cancelled before its turn
+    output.erase(std::string(kRunnerSecrets));
     const Json* status = json::find(event->data, "exit_status");
     const Json* timestamp = json::find(event->data, "exit_status_timestamp");
     finish(running, status != nullptr ? *status : ExitStatus::exception().to_json(),
@@ -96,6 +105,18 @@ void RunnerAction::run(engine::Running& running, const engine::Event* event) {
   } else {
     throw ActionError("RuntimeError", fmt::format("Unexpected event {}", event->name));
   }
+}
+
+void RunnerAction::start(engine::Running& running, RunnerRequest request) {
+  std::string runner_id = request.runner_id;
+  const bool has_place = dispatcher_.submit(std::move(request));
+  if (!has_place) {
+    running.output()[kRunnerWaits] = true;
+    if (!running.secrets().is_null()) running.output()[kRunnerSecrets] = true;
+  }
+  running.when_stored([&dispatcher = dispatcher_, has_place, id = std::move(runner_id)](const Status& stored) {
+    if (has_place || !stored.ok()) dispatcher.confirm(id, stored);
+  });
 }
 
 void RunnerAction::finalize(engine::Finalizing& finalizing) {

@@ -19,6 +19,7 @@ inline constexpr std::string_view kCallbackAction = "Proxy::Dynflow::Callback::A
 // callback action when there was a callback.
 void plan_shareable(engine::Planning& planning, Json args);
 
+// Register its classes with `acts_when_stored`: no runner starts before that is durable.
 class RunnerAction : public engine::Action {
  public:
   explicit RunnerAction(Dispatcher& dispatcher) : dispatcher_(dispatcher) {}
@@ -35,6 +36,8 @@ class RunnerAction : public engine::Action {
   virtual RunnerRequest prepare(engine::Running& running) = 0;
 
  private:
+  void start(engine::Running& running, RunnerRequest request);
+
   Dispatcher& dispatcher_;
 };
 

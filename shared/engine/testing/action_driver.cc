@@ -78,6 +78,7 @@ class ActionDriver::RunContext final : public Context<Running> {
     driver_.planned_events_.insert(later, {std::move(event), after, due});
   }
   persistence::WriteBatch& transaction() override { return driver_.rows_; }
+  void when_stored(std::function<void(Status)> then) override { driver_.listeners_.push_back(std::move(then)); }
   bool is_halted() const override { return false; }
   void output_chunk(std::string text, std::string kind) override {
     const auto number = static_cast<std::int64_t>(driver_.chunks_.size()) + 1;
@@ -146,7 +147,9 @@ void ActionDriver::run_with(const Event* event) {
   if (class_ == nullptr || !has_run_step_) throw ActionError("RuntimeError", "the action has no run step: plan it first");
   is_suspended_ = false;
   RunContext context(*this);
+  listeners_.clear();
   class_->make()->run(context, event);
+  for (auto& listener : std::exchange(listeners_, {})) listener({});
 }
 
 void ActionDriver::finalize() {

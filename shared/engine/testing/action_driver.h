@@ -10,6 +10,7 @@
 // Source: Dynflow 2.0.0, lib/dynflow/testing/factories.rb.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -93,6 +94,7 @@ class ActionDriver {
   std::vector<std::string> cancelled_plans_;
   persistence::WriteBatch rows_;
   std::vector<persistence::OutputChunk> chunks_;
+  std::vector<std::function<void(Status)>> listeners_;  // of the run under way
 };
 
 }  // namespace dynflow::engine::testing

@@ -63,6 +63,7 @@ Status register_run_script(engine::ActionRegistry& actions, runner::Dispatcher& 
   action.has_finalize = true;
   action.takes_events = true;
   action.is_cancellable = true;
+  action.acts_when_stored = true;
   action.make = [&dispatcher, &executor] { return std::make_unique<RunScript>(dispatcher, executor); };
   return actions.add(std::move(action));
 }

@@ -37,8 +37,8 @@ class WorldWriter {
                     "UPDATE plans INDEXED BY plans_unfinished SET owner='' WHERE state <> 'stopped' AND owner <> ''"};
   Statement claim_orphans_{database_,
                            "UPDATE plans SET owner=?1 WHERE number IN (SELECT number FROM plans INDEXED BY"
-                           " plans_unfinished WHERE state <> 'stopped' AND state IN ('pending', 'planning', 'planned',"
-                           " 'running') AND owner <> ?1 ORDER BY number LIMIT ?2) RETURNING number, id"};
+                           " plans_orphaned WHERE state IN ('pending', 'planning', 'planned', 'running')"
+                           " AND owner = '' ORDER BY number LIMIT ?2) RETURNING number, id"};
   Statement claim_{database_, "UPDATE plans SET owner=?2 WHERE id=?1 AND state <> 'stopped'"};
   Statement acquire_lock_{
       database_,

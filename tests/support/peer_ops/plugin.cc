@@ -34,10 +34,12 @@ Status register_all(plugin::Context& context) {
   auto collect = describe<Collect>("PeerOps::Collect");
   collect.takes_events = true;
   collect.is_cancellable = true;
+  auto script = with_events(describe<LocalScript>("PeerOps::LocalScript", context.dispatcher));
+  script.acts_when_stored = true;
   std::vector<engine::ActionClass> classes = {
       std::move(noop), std::move(collect), describe<Boom>("PeerOps::Boom"), describe<Record>("PeerOps::Record"),
       describe<RecordOrFail>("PeerOps::RecordOrFail"),
-      with_events(describe<LocalScript>("PeerOps::LocalScript", context.dispatcher)),
+      std::move(script),
       with_events(describe<OtpRunner>("PeerOps::OtpRunner", context.passwords))};
   for (engine::ActionClass& described : classes) {
     if (Status added = context.actions.add(std::move(described)); !added) return added;

@@ -124,7 +124,7 @@ TEST_CASE("settings of plugins come from all folders, later ones win by key") {
   CHECK_FALSE(plugin_settings({folder.path / "a"}, "../a/test").ok());
 }
 
-TEST_CASE("the cleaner removes what ended long ago, and nothing else") {
+TEST_CASE("the cleaner removes what ended long ago, and nothing else", "[X01]") {
   test::LiveWorld live;
   live.add("Test::Noop", [](engine::Running&, const engine::Event*) {});
   engine::PlanRequest request;

@@ -265,7 +265,8 @@ TEST_CASE("resume runs what failed and what is left, and clears the error", "[ex
   REQUIRE(engine.world->resume(paused.id).ok());
   const PlanRecord done = engine.settle(paused.id);
   CHECK(shown(done) == "stopped/success");
-  CHECK(history_of(done) == Names{"start execution", "pause execution", "start execution", "finish execution"});
+  CHECK(history_of(done) == Names{"start execution", "pause execution", "start execution",
+                                  "step 5 had failed: RuntimeError - not yet", "finish execution"});
   CHECK(first_runs == 1);
   CHECK_FALSE(step_of(done, 5).error);
   CHECK(engine.world->resume(done.id).error().code() == Code::kConflict);

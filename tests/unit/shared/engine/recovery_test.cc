@@ -222,6 +222,61 @@ TEST_CASE("a world that stops begins nothing new and says where everything stand
   CHECK(runs == 2);
 }
 
+TEST_CASE("a plan that lacks steps is shown as invalid, with what is known of it", "[recovery][S02]") {
+  Engine engine;
+  engine.add({.name = "Work", .run = [](Running&, const Event*) {}});
+  const std::string id = engine.run("Work").id;
+  const auto whole = json::parse(*status_document(*engine.world, id));
+  CHECK_FALSE(whole->contains("invalid"));
+  engine.store.plans().at(id).steps.clear();
+  const auto damaged = json::parse(*status_document(*engine.world, id));
+  REQUIRE(damaged.ok());
+  CHECK(damaged->at("invalid") == true);
+  CHECK_THAT(json::get_string(*damaged, "error"), Catch::Contains("steps are missing"));
+  for (const char* kept : {"id", "class", "label", "state", "result", "started_at", "ended_at", "execution_history"}) {
+    CAPTURE(kept);
+    CHECK(damaged->at(kept) == whole->at(kept));
+  }
+  CHECK(damaged->at("actions").empty());
+}
+
+TEST_CASE("what an action does when its result is durable is done then, and not when it failed", "[recovery]") {
+  Engine engine;
+  int heard = 0;
+  std::string refusal;
+  engine.add({.name = "Start", .run = [&](Running& running, const Event*) {
+                running.when_stored([&](const Status& stored) {
+                  REQUIRE(stored.ok());
+                  ++heard;
+                });
+                running.suspend();
+              }});
+  engine.add({.name = "Fail", .run = [&](Running& running, const Event*) {
+                running.when_stored([&](const Status& stored) { refusal = stored.error().message(); });
+                throw std::runtime_error("no");
+              }});
+  const std::string id = engine.trigger("Start");
+  while (heard == 0) {
+    const bool was_stored = engine.store.plans().at(id).steps[1].state == StepState::kSuspended;
+    REQUIRE(engine.scheduler->run_one());
+    if (heard > 0) CHECK(was_stored);
+  }
+  engine.run("Fail");
+  CHECK(refusal == "no");
+  CHECK(heard == 1);
+  // The output of a step that waits can be changed; of one that has ended it cannot.
+  std::vector<Code> answers;
+  const auto note = [&](const std::string& plan, int step) {
+    engine.world->note_output(plan, step, {{"noted", 1}, {"gone", nullptr}},
+                              [&](const Status& status) { answers.push_back(status.ok() ? Code::kFailed : status.error().code()); });
+    engine.settle(plan);
+  };
+  note(id, 2);
+  CHECK(engine.store.plans().at(id).actions.front().output == R"({"noted":1})");
+  note(id, 7);
+  CHECK(answers == std::vector<Code>{Code::kFailed, Code::kConflict});
+}
+
 TEST_CASE("events of plans that have ended are swept away", "[recovery]") {
   Engine engine;
   Names seen;

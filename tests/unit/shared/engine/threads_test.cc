@@ -1,5 +1,6 @@
 // The engine on real threads over the real store in memory.
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
@@ -148,10 +149,46 @@ TEST_CASE("a world ends while its plans are at work", "[threads]") {
   REQUIRE(threaded.world->trigger(requests("Count", 2000)).ok());
   threaded.world->stop(Deadline::after(std::chrono::seconds(30)));
   threaded.world.reset();
-  threaded.start();
-  threaded.wait_until_idle();
+  threaded.start();  // the first portion of them is taken up here, the others follow
+  const Deadline deadline = Deadline::after(std::chrono::minutes(2));
+  while (!threaded.store->load_unfinished()->empty() && !deadline.has_passed()) std::this_thread::yield();
   CHECK(threaded.store->count_plans(PlanState::kStopped).value() == 2000);
   for (const auto state : {PlanState::kPaused, PlanState::kRunning}) CHECK(threaded.store->count_plans(state).value() == 0);
+}
+
+TEST_CASE("a world that ends lets a running step end, and keeps its plan for the next", "[threads][W17]") {
+  ThreadedWorld threaded;
+  std::atomic<bool> has_begun{false};
+  std::atomic<bool> may_end{false};
+  std::atomic<int> runs{0};
+  REQUIRE(threaded.registry
+              .add(to_class({.name = "Long",
+                             .run =
+                                 [&](Running& running, const Event*) {
+                                   ++runs;
+                                   has_begun = true;
+                                   while (!may_end) std::this_thread::yield();
+                                   running.output()["done"] = true;
+                                 },
+                             .finalize = [](Finalizing&) {}}))
+              .ok());
+  threaded.start();
+  const auto planned = threaded.world->trigger(requests("Long", 1));
+  REQUIRE(planned.ok());
+  const std::string id = planned->front().plan_id;
+  while (!has_begun) std::this_thread::yield();
+  std::thread stopping([&] { threaded.world->stop(Deadline::after(std::chrono::seconds(30))); });
+  may_end = true;
+  stopping.join();
+  auto stored = threaded.store->load_plan(id);
+  REQUIRE(stored.ok());
+  CHECK(stored->steps[1].state == StepState::kSuccess);
+  CHECK(stored->actions.front().output == R"({"done":true})");
+  threaded.world.reset();
+  threaded.start();
+  threaded.wait_until_idle();
+  CHECK(threaded.store->load_plan(id)->result == PlanResult::kSuccess);
+  CHECK(runs == 1);
 }
 
 // engine_test "[.bench]": plans of two steps, as a no-op task with its callback has them.
@@ -190,6 +227,39 @@ TEST_CASE("no-op plans in a second", "[.bench]") {
     }
   }
   for (const char* suffix : {"", "-wal", "-shm", ".lock"}) std::remove((file + suffix).c_str());
+}
+
+TEST_CASE("timers from many threads fire, each once, in the order of their times", "[threads][V13]") {
+  constexpr int kThreads = 4;
+  constexpr int kEach = 20;
+  const auto scheduler = make_thread_scheduler(1);
+  std::mutex mutex;
+  std::condition_variable changed;
+  std::vector<Instant> fired;
+  const Instant start = system_clock().instant();
+  std::vector<std::thread> threads;
+  for (int t = 0; t < kThreads; ++t) {
+    threads.emplace_back([&, t] {
+      for (int i = 0; i < kEach; ++i) {
+        // Far enough for all to be set before the first is due; in an order that has nothing to do with that of setting.
+        const Instant when = start + std::chrono::seconds(1) + std::chrono::microseconds((i * 7919 + t * 104729) % 50'000);
+        scheduler->post_at(when, [&, when] {
+          const std::lock_guard lock(mutex);
+          fired.push_back(when);
+          changed.notify_all();
+        });
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  const bool were_all_set = system_clock().instant() < start + std::chrono::seconds(1);
+  std::unique_lock lock(mutex);
+  REQUIRE(changed.wait_for(lock, std::chrono::seconds(60), [&] { return fired.size() == kThreads * kEach; }));
+  CHECK(system_clock().instant() >= fired.back());
+  if (were_all_set) CHECK(std::is_sorted(fired.begin(), fired.end()));
+  lock.unlock();
+  scheduler->stop();
+  CHECK(fired.size() == kThreads * kEach);
 }
 
 TEST_CASE("a timer fires though nothing else is going on", "[threads]") {

@@ -14,8 +14,8 @@ TEST_CASE("histories survive encoding", "[persistence]") {
   CHECK(decode_history("")->empty());
 }
 
-TEST_CASE("errors survive encoding", "[persistence]") {
-  const std::optional<StepError> error = StepError{"RuntimeError", "a \"b\"\n\x01 ü", {"a.rb:1", "", "b.rb:2"}};
+TEST_CASE("errors survive encoding, whether or not their class is known here", "[persistence][S03]") {
+  const std::optional<StepError> error = StepError{"Gone::AwayError", "a \"b\"\n\x01 ü", {"a.rb:1", "", "b.rb:2"}};
   const auto decoded = decode_error(encode_error(error));
   REQUIRE(decoded.ok());
   CHECK(*decoded == error);

@@ -1,11 +1,18 @@
 #include "shared/runner/dispatcher.h"
 
 #include <catch2/catch.hpp>
+#include <fcntl.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <chrono>
 #include <condition_variable>
+#include <csignal>
+#include <filesystem>
+#include <fstream>
 #include <map>
 #include <mutex>
+#include <sstream>
 #include <thread>
 
 #include "shared/engine/status_document.h"
@@ -72,8 +79,11 @@ class EndWatcher final : public engine::PlanObserver {
 
 class Site {
  public:
-  explicit Site(runner::DispatcherOptions options = {}) {
-    auto opened = persistence::open_sqlite_store({});
+  // `database`: a file; empty = memory.
+  explicit Site(runner::DispatcherOptions options = {}, std::string database = {}) {
+    persistence::StoreOptions store_options;
+    store_options.database = std::move(database);
+    auto opened = persistence::open_sqlite_store(store_options);
     REQUIRE(opened.ok());
     store_ = std::move(*opened);
     REQUIRE(store_->start().ok());
@@ -88,24 +98,27 @@ class Site {
     drops_.set_dispatcher(dispatcher_.get());
     engine::ActionClass shell;
     shell.name = "Shell";
-    shell.has_run = shell.has_finalize = shell.takes_events = shell.is_cancellable = true;
+    shell.has_run = shell.has_finalize = shell.takes_events = shell.is_cancellable = shell.acts_when_stored = true;
     shell.make = [this] { return std::make_unique<ShellAction>(*dispatcher_); };
     REQUIRE(registry_.add(std::move(shell)).ok());
     dispatcher_->start();
     REQUIRE(world_->start().ok());
   }
   ~Site() {
+    world_->stop(Deadline::after(5s));
     dispatcher_->stop();
     drops_.set_dispatcher(nullptr);
     world_->stop(Deadline::after(5s));
+    world_->leave();
     scheduler_->stop();
     store_->stop();
   }
 
-  std::string launch(Json input, std::string caller = {}) {
+  std::string launch(Json input, std::string caller = {}, Json secrets = nullptr) {
     engine::PlanRequest request;
     request.action_class = "Shell";
     request.args = std::move(input);
+    request.secrets = std::move(secrets);
     request.caller_plan_id = std::move(caller);
     request.caller_action_id = request.caller_plan_id.empty() ? 0 : 1;
     std::vector<engine::PlanRequest> requests;
@@ -118,8 +131,12 @@ class Site {
 
   Json output_of(const std::string& plan_id) {
     ends_.wait_for(plan_id);
-    // The watcher hears of the end while it is being carried out.
-    while (world_->find_plan(plan_id)->state == persistence::PlanState::kRunning) std::this_thread::yield();
+    // The watcher hears of the end while it is being carried out, and is shown when it is durable.
+    const auto has_ended = [&] {
+      const auto state = world_->find_plan(plan_id)->state;
+      return state == persistence::PlanState::kStopped || state == persistence::PlanState::kPaused;
+    };
+    while (!has_ended()) std::this_thread::yield();
     auto text = engine::output_document(*world_, plan_id, 1);
     REQUIRE(text.ok());
     auto parsed = json::parse(*text);
@@ -277,4 +294,87 @@ TEST_CASE("output past the cap is left out with a visible mark") {
   CHECK(text_of(output, "stdout").size() <= 1000);
   CHECK(text_of(output, "debug") == "The output is longer than 1000 bytes; the rest is not kept\n");
   CHECK(output.at("exit_status") == 0);
+}
+
+TEST_CASE("runners that waited at a kill -9 are run by the next process, those that had started are not run again") {
+  char folder[] = "/tmp/runners-XXXXXX";
+  REQUIRE(::mkdtemp(folder) != nullptr);
+  const std::string database = std::string(folder) + "/db.sqlite";
+  const std::string log = std::string(folder) + "/log";
+  const auto note = [&](const std::string& word) { return "echo " + word + " >>" + log; };
+  runner::DispatcherOptions options;
+  options.max_running = 1;
+  int ready[2];
+  REQUIRE(::pipe2(ready, O_CLOEXEC) == 0);
+  const pid_t child = ::fork();
+  REQUIRE(child >= 0);
+  if (child == 0) {
+    try {
+      Site site(options, database);
+      std::string ids = site.launch({{"script", note("started") + "; while [ ! -e " + folder + "/go ]; do sleep 0.05; done"}});
+      const Deadline deadline = Deadline::after(60s);
+      while (!std::ifstream(log).good() && !deadline.has_passed()) std::this_thread::yield();
+      ids += ' ' + site.launch({{"script", note("waited")}});
+      site.wait_for_runners(1, 1);
+      ids += ' ' + site.launch({{"script", note("never")}}, {}, {{"ssh_password", "x"}});
+      site.wait_for_runners(1, 2);
+      if (!site.world().wait_until_idle(Deadline::after(60s))) ::_exit(1);
+      ids += '\n';
+      if (::write(ready[1], ids.data(), ids.size()) != static_cast<ssize_t>(ids.size())) ::_exit(1);
+      for (;;) ::pause();
+    } catch (...) {
+    }
+    ::_exit(1);
+  }
+  ::close(ready[1]);
+  std::string text;
+  for (char c = 0; ::read(ready[0], &c, 1) == 1 && c != '\n';) text += c;
+  ::close(ready[0]);
+  ::kill(child, SIGKILL);
+  ::waitpid(child, nullptr, 0);
+  std::istringstream words(text);
+  std::string started;
+  std::string waiting;
+  std::string secret;
+  REQUIRE(words >> started >> waiting >> secret);
+  {
+    Site site(options, database);
+    const Json lost = site.output_of(started);
+    CHECK(lost.at("exit_status") == "EXCEPTION");
+    CHECK_THAT(text_of(lost, "debug"), Catch::Contains("restarted while the job ran"));
+    const Json ran = site.output_of(waiting);
+    CHECK(ran.at("exit_status") == 0);
+    CHECK_FALSE(ran.contains("runner_waits"));
+    const Json without_secrets = site.output_of(secret);
+    CHECK(without_secrets.at("exit_status") == "EXCEPTION");
+    CHECK_THAT(text_of(without_secrets, "debug"), Catch::Contains("before the job began"));
+    CHECK_FALSE(without_secrets.contains("runner_secrets"));
+  }
+  std::ofstream(std::string(folder) + "/go").put('\n');
+  std::ifstream lines(log);
+  const std::string all((std::istreambuf_iterator<char>(lines)), {});
+  CHECK(all == "started\nwaited\n");
+  std::filesystem::remove_all(folder);
+}
+
+TEST_CASE("a runner whose turn has come starts when the store knows, and is cancelled like any other before") {
+  runner::DispatcherOptions options;
+  options.max_running = 1;
+  Site site(options);
+  const std::string first = site.launch({{"script", "sleep 60"}});
+  site.wait_for_runners(1, 0);
+  std::vector<std::string> others;
+  for (int i = 0; i < 20; ++i) others.push_back(site.launch({{"script", "echo " + std::to_string(i)}}));
+  site.wait_for_runners(1, 20);
+  REQUIRE(site.world().cancel(others.front()).ok());
+  const Json cancelled = site.output_of(others.front());
+  CHECK_THAT(text_of(cancelled, "debug"), Catch::Contains("cancelled before it was started"));
+  CHECK_FALSE(cancelled.contains("runner_waits"));
+  REQUIRE(site.world().cancel(first).ok());
+  for (int i = 1; i < 20; ++i) {
+    const Json output = site.output_of(others[static_cast<std::size_t>(i)]);
+    CHECK(text_of(output, "stdout") == std::to_string(i) + "\n");
+    CHECK_FALSE(output.contains("runner_waits"));
+  }
+  site.wait_for_runners(0, 0);
 }

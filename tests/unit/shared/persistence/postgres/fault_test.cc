@@ -105,7 +105,7 @@ TEST_CASE("connections that are cut in the middle of writes lose nothing", "[sto
   CHECK(counted(schema) == stored(schema));
 }
 
-TEST_CASE("while the server is away writes wait for it and reads fail soon", "[store]") {
+TEST_CASE("while the server is away writes wait for it and reads fail soon", "[store][X07]") {
   Cluster& cluster = Cluster::get();
   const std::string schema = cluster.make_schema();
   const auto store = open_started(cluster.url(schema));

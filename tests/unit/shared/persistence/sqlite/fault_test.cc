@@ -77,7 +77,7 @@ TEST_CASE("a batch that does not fit does not take others with it", "[store]") {
   CHECK(*store.count_plans(std::nullopt) == 3);
 }
 
-TEST_CASE("a disk that takes no more bytes fails batches, and the store recovers", "[store]") {
+TEST_CASE("a disk that takes no more bytes fails batches, and the store recovers", "[store][X07]") {
   const ScratchFolder folder;
   WriterProcess writer({"limited", folder.file(), std::to_string(400'000)});
   CHECK(writer.read_line() == "unavailable");

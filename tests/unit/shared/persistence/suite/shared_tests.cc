@@ -271,8 +271,8 @@ void locks_hold_between_worlds(const OpenStore& open) {
 
 const std::vector<SharedStoreTest>& shared_store_tests() {
   static const std::vector<SharedStoreTest> tests = {
-      {"worlds see each other", "[W04]", worlds_see_each_other},
-      {"a world that was declared dead cannot write", "[W09][W15]", the_dead_cannot_write},
+      {"worlds see each other", "[W04][W05]", worlds_see_each_other},
+      {"a world that was declared dead cannot write", "[W09][W12][W15]", the_dead_cannot_write},
       {"late writes of a dead world change nothing", "", late_writes_change_nothing},
       {"a renewed lease lasts", "[W15]", a_renewed_lease_lasts},
       {"a lease that ran out can be renewed until somebody notices", "", an_expired_lease_can_be_renewed},
@@ -281,7 +281,7 @@ const std::vector<SharedStoreTest>& shared_store_tests() {
       {"who leaves frees its plans", "[W03][W07]", who_leaves_frees_its_plans},
       {"events wake the owner of their plan", "[S18]", events_wake_the_owner},
       {"each entry of the outbox has one carrier", "", each_entry_has_one_carrier},
-      {"locks hold between worlds", "[G03]", locks_hold_between_worlds},
+      {"locks hold between worlds", "[G03][W02]", locks_hold_between_worlds},
   };
   return tests;
 }

@@ -175,7 +175,7 @@ std::vector<StoreTest> world_tests() {
 
 std::vector<StoreTest> lock_tests() {
   return {
-      {"locks exclude others until released", "[G03][G05][W01]", locks_exclude_others},
+      {"locks exclude others until released", "[G03][G05][W01][W02]", locks_exclude_others},
       {"locks last while the plan works", "[G01][G02]", locks_last_while_the_plan_works},
       {"locks of plans to be made hold too", "[W11]", locks_of_plans_to_be_made},
   };
