@@ -5,6 +5,7 @@
 
 #include <map>
 
+#include "migration/apply/interrupt.h"
 #include "migration/state/transfer.h"
 #include "shared/core/database_choice.h"
 #include "shared/json/json.h"
@@ -53,8 +54,14 @@ Result<std::string> database_of(Context& context, std::string_view option) {
   return *dynflow->database;
 }
 
+// Ctrl-C ends the work between two plans, so that the copy of the source goes away.
 TransferProgress progress_of(Context& context) {
-  return [&output = context.output](std::size_t done, std::size_t total, std::string_view text) { output.progress(done, total, text); };
+  remember_interrupts();
+  return [&output = context.output](std::size_t done, std::size_t total, std::string_view text) -> Status {
+    output.progress(done, total, text);
+    if (is_interrupted()) return Error(Code::kClosed, "interrupted; the same command goes on from here");
+    return {};
+  };
 }
 
 Json times_of(const Survey& survey) {
@@ -89,11 +96,12 @@ void say_refused(Output& output, const Survey& survey) {
 Result<ExitCode> run_inspect(Context& context) {
   const auto database = database_of(context, "from");
   if (!database) return database.error();
+  const TransferProgress progress = progress_of(context);
   const auto source = open_source(*database);
   if (!source) return source.error();
   const auto signs = (*source)->signs_of_life();
   if (!signs) return signs.error();
-  const auto found = survey(**source, false, progress_of(context));
+  const auto found = survey(**source, false, progress);
   if (!found) return found.error();
   context.output.end_progress();
 
@@ -160,10 +168,11 @@ Result<std::optional<ExitCode>> check_source(Context& context, PlanSource& sourc
 
 Result<ExitCode> move(Context& context, const std::string& from, const std::string& to) {
   if (from == to) return Error(Code::kInvalid, "source and target are the same");
+  const TransferProgress progress = progress_of(context);
   auto source = open_source(from);
   if (!source) return source.error();
   Output& output = context.output;
-  const auto found = survey(**source, context.arguments.has("only-running"), progress_of(context));
+  const auto found = survey(**source, context.arguments.has("only-running"), progress);
   if (!found) return found.error();
   output.end_progress();
   Json& document = output.document();
@@ -183,7 +192,7 @@ Result<ExitCode> move(Context& context, const std::string& from, const std::stri
   }
   const auto target = open_target(to);
   if (!target) return target.error().in("target");
-  const auto moved = transfer(**source, *found, **target, progress_of(context));
+  const auto moved = transfer(**source, *found, **target, progress);
   (*target)->stop();
   output.end_progress();
   if (!moved) return moved.error();

@@ -103,7 +103,7 @@ Result<Survey> survey(PlanSource& source, bool only_running, const TransferProgr
   std::map<std::string, std::vector<std::string>> blocked_by;
   std::size_t done = 0;
   for (const PlanSummary& plan : result.plans) {
-    progress(++done, result.plans.size(), "plans looked at");
+    if (Status going = progress(++done, result.plans.size(), "plans looked at"); !going.ok()) return going.error();
     if (only_running && plan.state == "stopped") {
       ++result.finished_left_out;
       continue;
@@ -155,7 +155,7 @@ Result<Transferred> transfer(PlanSource& source, const Survey& survey, Store& ta
     if (!written.ok()) return written.error();
     result.moved += ids.size() - there.size();
     result.already_there += there.size();
-    progress(last, total, "plans written");
+    if (Status going = progress(last, total, "plans written"); !going.ok()) return going.error();
   }
   return result;
 }

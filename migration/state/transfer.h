@@ -27,9 +27,10 @@ struct Survey {
   std::size_t with_secrets = 0;         // their secrets are masked on the way
 };
 
-using TransferProgress = std::function<void(std::size_t done, std::size_t total, std::string_view text)>;
+// Says where it is; an error ends the work with that error.
+using TransferProgress = std::function<Status(std::size_t done, std::size_t total, std::string_view text)>;
 
-// Loads every plan once. Errors: those that concern the whole source.
+// Loads every plan once. Errors: those that concern the whole source, and that of `progress`.
 Result<Survey> survey(PlanSource& source, bool only_running, const TransferProgress& progress);
 
 struct Transferred {
@@ -37,7 +38,7 @@ struct Transferred {
   std::size_t already_there = 0;  // a plan of that id: it is kept as it is, which may be further on
 };
 
-// Into a store that was started. Errors: those of Store and of PlanSource; what was moved before stays, and the same call goes on from there.
+// Into a store that was started. Errors: those of Store, of PlanSource and of `progress`; what was moved before stays, and the same call goes on from there.
 Result<Transferred> transfer(PlanSource& source, const Survey& survey, persistence::Store& target, const TransferProgress& progress);
 
 }  // namespace dynflow::migration

@@ -10,7 +10,7 @@ namespace {
 
 using persistence::PlanState;
 
-void quiet(std::size_t, std::size_t, std::string_view) {}
+Status quiet(std::size_t, std::size_t, std::string_view) { return {}; }
 
 // Plans in memory. Those in `damaged` cannot be loaded.
 class ListedSource final : public PlanSource {
@@ -87,6 +87,25 @@ TEST_CASE("What a plan waits for goes before it, and what is gone is forgotten")
   REQUIRE(waits.ok());
   REQUIRE(waits->size() == 1);
   CHECK(waits->front().plan_id == "middle");
+  store->stop();
+}
+
+TEST_CASE("An interrupted transfer is gone on with") {
+  ListedSource source;
+  for (int i = 0; i < 450; ++i) source.add("p" + std::to_string(i), PlanState::kStopped);
+  const auto store = memory_store();
+  const auto found = survey(source, false, quiet);
+  REQUIRE(found.ok());
+  const auto broken = transfer(source, *found, *store, [](std::size_t done, std::size_t, std::string_view) {
+    return done >= 400 ? Status(Error(Code::kClosed, "interrupted")) : Status();
+  });
+  REQUIRE_FALSE(broken.ok());
+  CHECK(broken.error().code() == Code::kClosed);
+  CHECK(*store->count_plans(std::nullopt) == 400);
+  const auto rest = transfer(source, *found, *store, quiet);
+  REQUIRE(rest.ok());
+  CHECK(rest->moved == 50);
+  CHECK(rest->already_there == 400);
   store->stop();
 }
 
