@@ -25,6 +25,10 @@ from units import Units
 
 JOBS = 200
 UNIT = "smart_proxy_dynflow_core"
+FIXTURES = Path(__file__).resolve().parents[1] / "fixtures/config"
+TREES = ("el-2.4-sidecar", "el-2.4-sidecar-katello-customcerts", "deb-2.4-inprocess", "el-2.5-inprocess", "el-2.5-forced-external",
+         "el-3.0-merged", "el-3.2-core-dropped", "current-30.1-pull-mqtt", "packaged-defaults/rpm-2.5", "packaged-defaults/deb-2.5",
+         "packaged-defaults/v0.9.4")
 
 
 class Migration(unittest.TestCase):
@@ -211,6 +215,58 @@ class WithoutServices(unittest.TestCase):
         done = self.run_tool("plugins", "load", str(bad))
         self.assertEqual(done.returncode, 2)
         self.assertIn("bad.so", done.stderr)
+
+    def copy(self, name):
+        tree = self.folder / name.replace("/", "-")
+        shutil.copytree(FIXTURES / name, tree, symlinks=True)
+        (tree / "etc/foreman-proxy/settings.d").mkdir(parents=True, exist_ok=True)
+        return tree
+
+    @staticmethod
+    def files(tree):
+        return {path.relative_to(tree): path.read_bytes() for path in tree.rglob("*") if path.is_file() and "dynflow-migrate" not in str(path)}
+
+    def test_every_tree_is_looked_at_without_a_change(self):
+        for name in TREES:
+            with self.subTest(name):
+                tree = self.copy(name)
+                before = self.files(tree)
+                for command in (("status",), ("check", "--to", "internal"), ("check", "--to", "external"), ("plan", "--to", "internal"),
+                                ("apply", "--to", "internal", "--noop"), ("apply", "--to", "external", "--noop"),
+                                ("config", "migrate", "--noop"), ("config", "show"), ("config", "lint"), ("certs", "check")):
+                    done = self.run_tool(*command, "--json", "--root", str(tree))
+                    self.assertIn(done.returncode, (0, 1, 2), (command, done.stderr))
+                    document = json.loads(done.stdout)
+                    self.assertEqual(document["exit_code"], done.returncode)
+                    self.assertNotIn("error", document, command)
+                self.assertEqual(self.files(tree), before)
+
+    def test_every_tree_goes_there_and_back(self):
+        for name in TREES:
+            with self.subTest(name):
+                tree = self.copy(name)
+                before = self.files(tree)
+                root = ("--root", str(tree))
+                first = self.run_tool("apply", "--to", "internal", *root).returncode
+                self.assertIn(first, (0, 3))
+                self.assertEqual(self.run_tool("apply", "--to", "internal", *root).returncode, 0, "a second time changes nothing")
+                if first == 3:
+                    self.assertEqual(self.run_tool("rollback", *root).returncode, 3)
+                    left = {path: text for path, text in self.files(tree).items() if path.suffix != ".bak"}
+                    self.assertEqual(left, before)
+
+    def test_p2_becomes_p3(self):
+        tree = self.copy("el-2.4-sidecar")
+        root = ("--root", str(tree))
+        self.assertEqual(self.run_tool("cleanup", *root).returncode, 2, "not while the site is external")
+        self.assertEqual(self.run_tool("apply", "--to", "internal", *root).returncode, 3)
+        self.assertEqual(json.loads(self.run_tool("status", "--json", *root).stdout)["phase"], "P2")
+        self.assertEqual(self.run_tool("cleanup", "--noop", *root).returncode, 0)
+        self.assertTrue((tree / "etc/smart_proxy_dynflow_core/settings.yml").exists())
+        self.assertEqual(self.run_tool("cleanup", *root).returncode, 3)
+        self.assertFalse((tree / "etc/smart_proxy_dynflow_core").exists())
+        self.assertTrue((tree / "etc/foreman-proxy/settings.d/dynflow.yml").exists(), "the link was removed, not followed")
+        self.assertEqual(json.loads(self.run_tool("status", "--json", *root).stdout)["phase"], "P3")
 
     def test_manual_and_completion(self):
         self.assertIn(".SS apply", self.run_tool("manual").stdout)
