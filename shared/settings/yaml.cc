@@ -147,7 +147,10 @@ class Builder final : public YAML::EventHandler {
   Document document_;
 };
 
-Error problem(const std::string& name, int line, const std::string& message) {
+// `message` may quote the file: what would break the one line becomes a question mark.
+Error problem(const std::string& name, int line, std::string message) {
+  std::replace_if(
+      message.begin(), message.end(), [](unsigned char c) { return c < 0x20 || c == 0x7F; }, '?');
   return Error(Code::kInvalid, name + ":" + std::to_string(line) + ": " + message);
 }
 
