@@ -63,15 +63,15 @@ struct Shown {
   std::string output;
 };
 
-Result<Shown> show(World& world, const PlanRecord& plan, const ActionRecord& action) {
-  Shown shown{action.input.empty() ? "{}" : action.input, action.output.empty() ? "{}" : action.output};
+// Whether a document has more to say of it than its row.
+bool is_presented(World& world, const ActionRecord& action) {
   const ActionClass* action_class = world.find_class(action.action_class);
-  if ((action_class && !action_class->is_presented_as_stored) || world.middleware_of(action_class)) {
-    const Presented presented = present(world, plan, action);
-    shown = {json::dump(presented.input), json::dump(presented.output)};
-  }
+  return (action_class && !action_class->is_presented_as_stored) || world.middleware_of(action_class);
+}
+
+Result<Shown> with_chunks(World& world, std::string_view plan_id, int action_id, Shown shown) {
   if (const auto at = find_empty_result(shown.output)) {
-    const auto chunks = world.store().load_chunks(plan.id, action.id);
+    const auto chunks = world.store().load_chunks(plan_id, action_id);
     if (!chunks.ok()) return chunks.error();
     if (!chunks->empty()) {
       std::string text;
@@ -80,6 +80,16 @@ Result<Shown> show(World& world, const PlanRecord& plan, const ActionRecord& act
     }
   }
   return shown;
+}
+
+Shown as_stored(const ActionRecord& action) {
+  return {action.input.empty() ? "{}" : action.input, action.output.empty() ? "{}" : action.output};
+}
+
+Result<Shown> show(World& world, const PlanRecord& plan, const ActionRecord& action) {
+  if (!is_presented(world, action)) return with_chunks(world, plan.id, action.id, as_stored(action));
+  const Presented presented = present(world, plan, action);
+  return with_chunks(world, plan.id, action.id, {json::dump(presented.input), json::dump(presented.output)});
 }
 
 // The root; then the children of each action, all of them before the first one's own children
@@ -260,6 +270,13 @@ Result<std::string> status_document(World& world, std::string_view plan_id) {
 }
 
 Result<std::string> output_document(World& world, std::string_view plan_id, int action_id) {
+  const auto stored = world.find_action(plan_id, action_id);
+  if (!stored.ok()) return stored.error();
+  if (!is_presented(world, *stored)) {
+    auto shown = with_chunks(world, plan_id, action_id, as_stored(*stored));
+    if (!shown.ok()) return shown.error();
+    return std::move(shown->output);
+  }
   const auto plan = world.find_plan(plan_id);
   if (!plan.ok()) return plan.error();
   for (const ActionRecord& action : plan->actions) {

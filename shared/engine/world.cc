@@ -180,6 +180,18 @@ Result<persistence::PlanRecord> World::find_plan(std::string_view plan_id) {
   return impl_->store().load_plan(plan_id);
 }
 
+Result<persistence::ActionRecord> World::find_action(std::string_view plan_id, int action_id) {
+  if (const auto execution = impl_->find(plan_id)) {
+    if (auto image = execution->image()) {
+      for (persistence::ActionRecord& action : image->actions) {
+        if (action.id == action_id) return std::move(action);
+      }
+      return Error(Code::kNotFound, "no action " + std::to_string(action_id) + " in execution plan " + std::string(plan_id));
+    }
+  }
+  return impl_->store().load_action(plan_id, action_id);
+}
+
 Result<std::vector<PlanStatus>> World::find_statuses(const std::vector<std::string>& plan_ids) {
   std::vector<PlanStatus> statuses;
   std::vector<std::string> others;

@@ -171,6 +171,8 @@ class World {
 
   // The current image of a plan: from memory while it is in work, else from the store. kNotFound.
   Result<persistence::PlanRecord> find_plan(std::string_view plan_id);
+  // The same of one action, which is all that is read.
+  Result<persistence::ActionRecord> find_action(std::string_view plan_id, int action_id);
   Result<std::vector<persistence::PlanStatus>> find_statuses(const std::vector<std::string>& plan_ids);
   persistence::Store& store();
   // Null when no such class is registered.

@@ -89,6 +89,8 @@ class Store {
   // Reads see every batch whose completion was called.
   // Errors of all reads: kNotFound where one thing is asked for, kCorrupt, kUnavailable.
   virtual Result<PlanRecord> load_plan(std::string_view plan_id) = 0;
+  // One action of a plan. kNotFound: no such plan, or no such action of it.
+  virtual Result<ActionRecord> load_action(std::string_view plan_id, int action_id) = 0;
   // Chunks with a sequence above `after`, in order, at most `limit` (0 = all).
   virtual Result<std::vector<OutputChunk>> load_chunks(std::string_view plan_id, int action_id,
                                                        std::int64_t after = 0, std::size_t limit = 0) = 0;

@@ -73,6 +73,9 @@ class PostgresStore final : public Store {
   bool is_congested() const override { return waiting_changes_.load() > options_.congestion_limit; }
 
   Result<PlanRecord> load_plan(std::string_view plan_id) override { return reader_.load_plan(plan_id); }
+  Result<ActionRecord> load_action(std::string_view plan_id, int action_id) override {
+    return reader_.load_action(plan_id, action_id);
+  }
   Result<std::vector<OutputChunk>> load_chunks(std::string_view plan_id, int action_id, std::int64_t after,
                                                std::size_t limit) override {
     return reader_.load_chunks(plan_id, action_id, after, limit);

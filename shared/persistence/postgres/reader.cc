@@ -14,6 +14,9 @@ constexpr Statement kPlanSql{
 constexpr Statement kActionsSql{
     "SELECT id, class, caller_plan_id, caller_action_id, plan_step_id, run_step_id, finalize_step_id, input, output"
     " FROM actions WHERE plan = (SELECT number FROM plans WHERE id=$1) ORDER BY id"};
+constexpr Statement kActionSql{
+    "SELECT id, class, caller_plan_id, caller_action_id, plan_step_id, run_step_id, finalize_step_id, input, output"
+    " FROM actions WHERE plan = (SELECT number FROM plans WHERE id=$1) AND id = $2::bigint"};
 constexpr Statement kStepsSql{
     "SELECT s.id, s.action_id, s.phase, s.state, coalesce(s.class, a.class, ''), s.queue, s.children, s.error, s.started_at,"
     " s.ended_at, s.execution_time, s.real_time, s.progress_done, s.progress_weight FROM steps s"
@@ -160,6 +163,13 @@ Result<PlanRecord> Reader::load_plan(std::string_view plan_id) {
     plan->steps.push_back(std::move(*step));
   }
   return plan;
+}
+
+Result<ActionRecord> Reader::load_action(std::string_view plan_id, int action_id) {
+  const auto rows = pool_.run(kActionSql, plan_id, action_id);
+  if (!rows.ok()) return rows.error();
+  if (rows->count() == 0) return Error(Code::kNotFound, fmt::format("no action {} in plan {}", action_id, plan_id));
+  return read_action(*rows, 0);
 }
 
 Result<std::vector<OutputChunk>> Reader::load_chunks(std::string_view plan_id, int action_id, std::int64_t after,

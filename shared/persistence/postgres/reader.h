@@ -17,6 +17,7 @@ class Reader {
   explicit Reader(ConnectionPool& pool) : pool_(pool) {}
 
   Result<PlanRecord> load_plan(std::string_view plan_id);
+  Result<ActionRecord> load_action(std::string_view plan_id, int action_id);
   Result<std::vector<OutputChunk>> load_chunks(std::string_view plan_id, int action_id, std::int64_t after,
                                                std::size_t limit);
   Result<std::vector<PlanStatus>> load_statuses(const std::vector<std::string>& ids);

@@ -99,6 +99,20 @@ Result<StepRecord> read_step(const Statement& row, const std::string& plan_id) {
   return step;
 }
 
+ActionRecord read_action(const Statement& row) {
+  ActionRecord action;
+  action.id = row.small_integer(0);
+  action.action_class = row.string(1);
+  action.caller_plan_id = row.string(2);
+  action.caller_action_id = row.small_integer(3);
+  action.plan_step_id = row.small_integer(4);
+  action.run_step_id = row.small_integer(5);
+  action.finalize_step_id = row.small_integer(6);
+  action.input = row.string(7);
+  action.output = row.string(8);
+  return action;
+}
+
 }  // namespace
 
 // Several statements that see the same state of the database.
@@ -134,20 +148,19 @@ Result<PlanRecord> Reader::load_plan(std::string_view plan_id) {
   return plan;
 }
 
+Result<ActionRecord> Reader::load_action(std::string_view plan_id, int action_id) {
+  if (Status started = action_.start(plan_id, action_id); !started.ok()) return started.error();
+  const Rows rows(action_);
+  const Result<bool> row = action_.next();
+  if (!row.ok()) return row.error();
+  if (!*row) return Error(Code::kNotFound, fmt::format("no action {} in plan {}", action_id, plan_id));
+  return read_action(action_);
+}
+
 Status Reader::load_actions(std::int64_t number, PlanRecord& plan) {
   if (Status started = actions_.start(number); !started.ok()) return started;
   return for_rows(actions_, [&]() -> Status {
-    ActionRecord action;
-    action.id = actions_.small_integer(0);
-    action.action_class = actions_.string(1);
-    action.caller_plan_id = actions_.string(2);
-    action.caller_action_id = actions_.small_integer(3);
-    action.plan_step_id = actions_.small_integer(4);
-    action.run_step_id = actions_.small_integer(5);
-    action.finalize_step_id = actions_.small_integer(6);
-    action.input = actions_.string(7);
-    action.output = actions_.string(8);
-    plan.actions.push_back(std::move(action));
+    plan.actions.push_back(read_action(actions_));
     return {};
   });
 }

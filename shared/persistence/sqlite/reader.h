@@ -18,6 +18,7 @@ class Reader {
   explicit Reader(Database& database) : delayed_(database), database_(database) {}
 
   Result<PlanRecord> load_plan(std::string_view plan_id);
+  Result<ActionRecord> load_action(std::string_view plan_id, int action_id);
   Result<std::vector<OutputChunk>> load_chunks(std::string_view plan_id, int action_id, std::int64_t after,
                                                std::size_t limit);
   Result<std::vector<PlanStatus>> load_statuses(const std::vector<std::string>& ids);
@@ -55,6 +56,9 @@ class Reader {
   Statement actions_{database_,
                      "SELECT id, class, caller_plan_id, caller_action_id, plan_step_id, run_step_id, finalize_step_id,"
                      " input, output FROM actions WHERE plan=?1 ORDER BY id"};
+  Statement action_{database_,
+                    "SELECT id, class, caller_plan_id, caller_action_id, plan_step_id, run_step_id, finalize_step_id,"
+                    " input, output FROM actions WHERE plan=(SELECT number FROM plans WHERE id=?1) AND id=?2"};
   Statement steps_{database_,
                    "SELECT s.id, s.action_id, s.phase, s.state, coalesce(s.class, a.class), s.queue, s.children,"
                    " s.error, s.started_at, s.ended_at, s.execution_time, s.real_time, s.progress_done,"

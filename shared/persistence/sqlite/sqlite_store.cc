@@ -48,6 +48,9 @@ class SqliteStore final : public Store {
   Result<std::int64_t> count_plans(std::optional<PlanState> state) override;
 
   Result<PlanRecord> load_plan(std::string_view plan_id) override { return readers_.borrow()->load_plan(plan_id); }
+  Result<ActionRecord> load_action(std::string_view plan_id, int action_id) override {
+    return readers_.borrow()->load_action(plan_id, action_id);
+  }
   Result<std::vector<OutputChunk>> load_chunks(std::string_view plan_id, int action_id, std::int64_t after,
                                                std::size_t limit) override {
     return readers_.borrow()->load_chunks(plan_id, action_id, after, limit);
