@@ -12,6 +12,7 @@
 #include <system_error>
 
 #include "shared/base/utf8.h"
+#include "shared/log/text.h"
 
 namespace dynflow::settings {
 
@@ -55,7 +56,7 @@ class Builder final : public YAML::EventHandler {
     } else if (tag == "!ruby/sym" || tag == "!ruby/symbol") {
       node.type = NodeType::kSymbol;
     } else if (tag != "!" && tag != "tag:yaml.org,2002:str") {
-      throw Refusal{mark.line + 1, "the tag " + to_valid_utf8(tag, "?") + " is not allowed"};
+      throw Refusal{mark.line + 1, "the tag " + tag + " is not allowed"};
     }
     add(placed(std::move(node), mark));
   }
@@ -96,7 +97,7 @@ class Builder final : public YAML::EventHandler {
             YAML::anchor_t anchor) {
     check_anchor(mark, anchor);
     if (!tag.empty() && tag != "?" && tag != "!" && tag != plain_tag) {
-      throw Refusal{mark.line + 1, "the tag " + to_valid_utf8(tag, "?") + " is not allowed"};
+      throw Refusal{mark.line + 1, "the tag " + tag + " is not allowed"};
     }
     if (frames_.size() >= kDeepestNesting) throw Refusal{mark.line + 1, "nested too deeply"};
     Node node;
@@ -137,7 +138,7 @@ class Builder final : public YAML::EventHandler {
       members.push_back({std::move(key), std::move(value)});
       return;
     }
-    document_.warnings.push_back(key.place() + ": " + to_valid_utf8(key_text(key), "?") +
+    document_.warnings.push_back(key.place() + ": " + log::to_one_line(key_text(key)) +
                                  " stands here a second time and replaces line " + std::to_string(same->key.line));
     *same = {std::move(key), std::move(value)};
   }
@@ -147,11 +148,9 @@ class Builder final : public YAML::EventHandler {
   Document document_;
 };
 
-// `message` may quote the file: what would break the one line becomes a question mark.
-Error problem(const std::string& name, int line, std::string message) {
-  std::replace_if(
-      message.begin(), message.end(), [](unsigned char c) { return c < 0x20 || c == 0x7F; }, '?');
-  return Error(Code::kInvalid, name + ":" + std::to_string(line) + ": " + message);
+// `message` may quote the file.
+Error problem(const std::string& name, int line, const std::string& message) {
+  return Error(Code::kInvalid, name + ":" + std::to_string(line) + ": " + log::to_one_line(message));
 }
 
 }  // namespace
