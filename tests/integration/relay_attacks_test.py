@@ -11,6 +11,7 @@ import time
 import unittest
 from pathlib import Path
 
+from bare_server import BareServer
 from network import wait_until
 from programs import SmartProxy
 
@@ -67,7 +68,7 @@ def read_strictly(stream):
     return method.decode(), target.decode("latin-1"), fields, body
 
 
-class StrictCore:
+class StrictCore(BareServer):
     """Answers OK, or what `reply` says, to every request but the proxy's own question, which gets `operations`."""
 
     def __init__(self):
@@ -77,20 +78,10 @@ class StrictCore:
         self.operations = OK
         self.hangs = threading.Event()
         self.asked = 0
-        self._socket = socket.create_server(("127.0.0.1", 0), backlog=512)
-        self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
-        threading.Thread(target=self._accept, daemon=True).start()
+        super().__init__()
 
-    def _accept(self):
-        while True:
-            try:
-                connection, _ = self._socket.accept()
-            except OSError:
-                return
-            threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
-
-    def _serve(self, connection):
-        with connection, connection.makefile("rb") as stream:
+    def serve(self, connection):
+        with connection.makefile("rb") as stream:
             while True:
                 try:
                     request = read_strictly(stream)
@@ -112,9 +103,6 @@ class StrictCore:
                     connection.sendall(self.operations if is_question else self.reply)
                 except OSError:
                     return
-
-    def stop(self):
-        self._socket.close()
 
 
 class Attacks(unittest.TestCase):

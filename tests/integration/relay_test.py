@@ -4,10 +4,10 @@
 import shutil
 import socket
 import tempfile
-import threading
 import unittest
 from pathlib import Path
 
+from bare_server import BareServer
 from network import free_port
 from programs import SmartProxy
 
@@ -34,44 +34,30 @@ def read_request(connection):
     return lines[0], headers, body
 
 
-class FakeCore:
+class FakeCore(BareServer):
     """Answers each connection's requests with `answer(request line, headers, body)`: bytes to send; None closes."""
 
     def __init__(self, answer):
         self.answer = answer
         self.requests = []
-        self._socket = socket.create_server(("127.0.0.1", 0))
-        self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
-        threading.Thread(target=self._accept, daemon=True).start()
+        super().__init__()
 
-    def _accept(self):
+    def serve(self, connection):
         while True:
-            try:
-                connection, _ = self._socket.accept()
-            except OSError:
+            request = read_request(connection)
+            if request is None:
                 return
-            threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
-
-    def _serve(self, connection):
-        with connection:
-            while True:
-                request = read_request(connection)
-                if request is None:
-                    return
-                # The proxy's own question about operations is none of the test's.
-                if "/tasks/operations" in request[0]:
-                    connection.sendall(OK)
-                    continue
-                self.requests.append(request)
-                answer = self.answer(*request)
-                if answer is None:
-                    return
-                connection.sendall(answer)
-                if b"\r\nConnection: close" in answer or b"HTTP/1.1" not in answer[:8]:
-                    return
-
-    def stop(self):
-        self._socket.close()
+            # The proxy's own question about operations is none of the test's.
+            if "/tasks/operations" in request[0]:
+                connection.sendall(OK)
+                continue
+            self.requests.append(request)
+            answer = self.answer(*request)
+            if answer is None:
+                return
+            connection.sendall(answer)
+            if b"\r\nConnection: close" in answer or b"HTTP/1.1" not in answer[:8]:
+                return
 
 
 class Relay(unittest.TestCase):

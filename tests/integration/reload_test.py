@@ -3,13 +3,13 @@
 
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import threading
 import unittest
 from pathlib import Path
 
+from bare_server import BareServer
 from foreman import Foreman
 from network import free_port, wait_until
 from pki import Pki
@@ -239,35 +239,18 @@ class Core(Base):
         self.assertNotIn("[I]", core.logs()[before:])
 
 
-class OtherServer:
+class OtherServer(BareServer):
     """Something that listens where a core should be: says `answer` to whatever comes, and closes."""
 
     def __init__(self, answer):
         self.answer = answer
-        self.socket = socket.create_server(("127.0.0.1", 0))
-        self.port = self.socket.getsockname()[1]
-        threading.Thread(target=self._accept, daemon=True).start()
+        super().__init__()
 
-    def _accept(self):
-        while True:
-            try:
-                connection, _ = self.socket.accept()
-            except OSError:
-                return
-            threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
-
-    def _serve(self, connection):
-        with connection:
-            self.respond(connection.recv(65536), connection)
+    def serve(self, connection):
+        self.respond(connection.recv(65536), connection)
 
     def respond(self, _, connection):
         connection.sendall(self.answer)
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.socket.close()
 
 
 class HungCore(OtherServer):
@@ -284,9 +267,9 @@ class HungCore(OtherServer):
             self.go.wait(60)
         super().respond(head, connection)
 
-    def __exit__(self, *_):
+    def stop(self):
         self.go.set()
-        super().__exit__()
+        super().stop()
 
 
 class Ends(Base):

@@ -1,9 +1,9 @@
 """Whole no-op tasks: launch, plan, run, durable result, callback received by Foreman."""
 
-import socket
 import threading
 import time
 
+from bare_server import BareServer
 from programs import SmartProxy
 
 from .launch import batch, post
@@ -12,7 +12,7 @@ from .measure import cpu_seconds
 TASKS = 5000
 
 
-class Sink:
+class Sink(BareServer):
     """A Foreman that reads callbacks as fast as Python can: counts task ids, answers 200."""
 
     ANSWER = (b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 24\r\n\r\n"
@@ -21,39 +21,25 @@ class Sink:
     def __init__(self):
         self.count = 0
         self._lock = threading.Lock()
-        self._listener = socket.create_server(("127.0.0.1", 0), backlog=128)
-        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
-        threading.Thread(target=self._accept, daemon=True).start()
+        super().__init__()
 
-    def _accept(self):
-        while True:
-            try:
-                peer, _ = self._listener.accept()
-            except OSError:
-                return
-            threading.Thread(target=self._serve, args=(peer,), daemon=True).start()
-
-    def _serve(self, peer):
+    def serve(self, connection):
         data = b""
-        with peer:
-            while True:
-                while b"\r\n\r\n" not in data:
-                    more = peer.recv(262144)
-                    if not more:
-                        return
-                    data += more
-                head, _, data = data.partition(b"\r\n\r\n")
-                length = next(int(line.split(b":")[1]) for line in head.lower().split(b"\r\n")
-                              if line.startswith(b"content-length:"))
-                while len(data) < length:
-                    data += peer.recv(262144)
-                body, data = data[:length], data[length:]
-                with self._lock:
-                    self.count += body.count(b'"step_id"')
-                peer.sendall(self.ANSWER)
-
-    def close(self):
-        self._listener.close()
+        while True:
+            while b"\r\n\r\n" not in data:
+                more = connection.recv(262144)
+                if not more:
+                    return
+                data += more
+            head, _, data = data.partition(b"\r\n\r\n")
+            length = next(int(line.split(b":")[1]) for line in head.lower().split(b"\r\n")
+                          if line.startswith(b"content-length:"))
+            while len(data) < length:
+                data += connection.recv(262144)
+            body, data = data[:length], data[length:]
+            with self._lock:
+                self.count += body.count(b'"step_id"')
+            connection.sendall(self.ANSWER)
 
 
 def measure(folder, name, database, server_cpu=lambda: 0.0, singles=0):
@@ -84,7 +70,7 @@ def measure(folder, name, database, server_cpu=lambda: 0.0, singles=0):
             while sink.count == before_it:
                 time.sleep(0.0002)
             alone.append(time.monotonic() - began)
-    sink.close()
+    sink.stop()
     return took, accepted, cpu, lost, memory, server, alone
 
 

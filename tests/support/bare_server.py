@@ -1,0 +1,39 @@
+"""A listener on a free loopback port for servers that tests play themselves, with bare sockets."""
+
+import socket
+import threading
+
+
+class BareServer:
+    """Hands each connection to `serve()` in a thread of its own and closes it afterwards. What serve() needs is set before
+    __init__() is called: clients may come at once."""
+
+    def __init__(self):
+        self._socket = socket.create_server(("127.0.0.1", 0), backlog=512)
+        self.port = self._socket.getsockname()[1]
+        self.url = f"http://127.0.0.1:{self.port}"
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self):
+        while True:
+            try:
+                connection, _ = self._socket.accept()
+            except OSError:
+                return
+            threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
+
+    def _serve(self, connection):
+        with connection:
+            self.serve(connection)
+
+    def serve(self, connection):
+        raise NotImplementedError
+
+    def stop(self):
+        self._socket.close()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.stop()
