@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 
+#include "proxy/dynflow/relay_pages.h"
 #include "proxy/dynflow/task_token.h"
 #include "proxy/host/host.h"
 #include "shared/json/json.h"
@@ -167,13 +168,22 @@ http::Response Relay::pass_on(http::Request& request, const std::string& target,
   response.status = answer->status;
   response.headers = headers_for_client(answer->headers, core_, request.headers.get("Host").value_or(""), mount);
   // An answer to HEAD keeps its stream, which knows the length that GET would have.
-  if (request.method != "HEAD" && is_short(*answer->body)) {
-    auto text = read_all(*answer->body);
-    if (!text) return answer_for(text.error(), request);
-    response.body = *std::move(text);
-  } else {
+  if (request.method == "HEAD") {
     response.stream = std::move(answer->body);
+    return response;
   }
+  const bool fits = is_short(*answer->body);
+  if (is_page(response.headers)) {
+    auto inside = inside_links(core_, request.peer.is_tls ? "https" : "http", request.headers.get("Host").value_or(""));
+    answer->body = with_links(std::move(answer->body), std::move(inside), std::string(mount) + "/console");
+  }
+  if (!fits) {
+    response.stream = std::move(answer->body);
+    return response;
+  }
+  auto text = read_all(*answer->body);
+  if (!text) return answer_for(text.error(), request);
+  response.body = *std::move(text);
   return response;
 }
 

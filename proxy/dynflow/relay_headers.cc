@@ -159,12 +159,15 @@ http::Headers headers_for_core(const http::Request& request, const CoreUrl& core
     out.add(name, value);
   }
 
-  const std::string host(request.headers.get("Host").value_or(request.local_address));
+  out.add("X-Request-Id", request.request_id);
+  out.add("X-Session-Id", request.session_id);
+  const std::string_view named_host = request.headers.get("Host").value_or("");
+  const std::string host(named_host.empty() ? request.local_address : named_host);
+  // The proxy's own questions came from nowhere. An empty X-Forwarded-Host is a 400 of WEBrick, which makes its URI of it.
+  if (host.empty()) return out;
   const std::string_view scheme = request.peer.is_tls ? "https" : "http";
   std::string_view port = port_of(host);
   if (port.empty()) port = request.peer.is_tls ? "443" : "80";
-  out.add("X-Request-Id", request.request_id);
-  out.add("X-Session-Id", request.session_id);
   out.add("Forwarded", fmt::format("for={};host={};proto={}", quoted(node_of(request.peer.address)), quoted(host), scheme));
   out.add("X-Forwarded-For", host);
   out.add("X-Forwarded-Proto", std::string(scheme));

@@ -1,4 +1,4 @@
-"""A listener on a free loopback port for servers that tests play themselves, with bare sockets."""
+"""A listener on a loopback port (0: a free one) for servers that tests play themselves, with bare sockets."""
 
 import socket
 import threading
@@ -8,8 +8,8 @@ class BareServer:
     """Hands each connection to `serve()` in a thread of its own and closes it afterwards. What serve() needs is set before
     __init__() is called: clients may come at once."""
 
-    def __init__(self):
-        self._socket = socket.create_server(("127.0.0.1", 0), backlog=512)
+    def __init__(self, port=0):
+        self._socket = socket.create_server(("127.0.0.1", port), backlog=512)
         self.port = self._socket.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
         threading.Thread(target=self._accept, daemon=True).start()

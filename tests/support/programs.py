@@ -76,7 +76,7 @@ class Program:
         self.config = self.folder / "etc"
         self.output = self.folder / "output.log"
         self.arguments = list(arguments)
-        self.environment = {PLUGIN_PATH_VARIABLE: test_plugin_folder(), **(environment or {})}
+        self.environment = {**self.own_environment(), **(environment or {})}
         self.process = None
         self.manager = None  # a supervisor.Supervisor that starts it
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -84,8 +84,14 @@ class Program:
     def is_ready(self):
         raise NotImplementedError
 
+    def own_environment(self):
+        return {PLUGIN_PATH_VARIABLE: test_plugin_folder()}
+
+    def command(self):
+        return [str(binary(self.name)), "--config-dir", str(self.config), *self.arguments]
+
     def start(self, wait=True):
-        command = [str(binary(self.name)), "--config-dir", str(self.config), *self.arguments]
+        command = self.command()
         environment = {**os.environ, **self.environment}
         fds = []
         if self.manager:

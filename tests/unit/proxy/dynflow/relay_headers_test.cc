@@ -172,3 +172,20 @@ TEST_CASE("references to the core point below the mount point", "[relay_headers]
     CHECK(outside_location(row.location, row.core, "proxy:8000") == row.outside);
   }
 }
+
+TEST_CASE("a question of the proxy's own names nobody", "[relay_headers]") {
+  http::Request question = request_with({});
+  question.local_address.clear();
+  question.peer.address.clear();
+  const http::Headers headers = headers_for_core(question, kCore, "/dynflow");
+  CHECK(headers.get("Host") == "127.0.0.1:8008");
+  CHECK(headers.get("X-Request-Id") == "id-1");
+  for (const auto& [name, value] : headers) {
+    INFO(name);
+    CHECK(name.substr(0, 12) != "X-Forwarded-");
+    CHECK(name != "Forwarded");
+    CHECK_FALSE(value.empty());
+  }
+  // A client may send an empty Host.
+  CHECK(headers_for_core(request_with({{"Host", ""}}), kCore, "/dynflow").get("X-Forwarded-Host") == "192.0.2.1:8000");
+}
