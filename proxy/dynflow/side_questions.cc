@@ -42,17 +42,28 @@ Error misfit(std::string_view path) {
   return Error(Code::kUnavailable, fmt::format("its answer to {} is not of the expected form", path));
 }
 
+// A number of tasks: whole, not negative, and small enough that sums of a few do not overflow.
+std::optional<std::int64_t> count_in(const Json& document, std::string_view key) {
+  constexpr std::int64_t kMost = 1'000'000'000'000;
+  const Json* count = json::find(document, key);
+  if (count == nullptr || !count->is_number_integer()) return std::nullopt;
+  const std::int64_t number = json::get_int(document, key, -1);
+  if (number < 0 || number > kMost) return std::nullopt;
+  return number;
+}
+
 Result<Unfinished> listed(Backend& side, std::size_t limit, Deadline deadline) {
   constexpr std::string_view kPath = "/tasks/unfinished";
   auto request = question("GET", fmt::format("{}?limit={}", kPath, limit), "", deadline);
   auto document = ask(side, std::move(request), kPath);
   if (!document) return document.error();
-  const Json* tasks = json::find(*document, "count");
+  const auto tasks = count_in(*document, "count");
+  const auto callbacks = json::find(*document, "callbacks") == nullptr ? 0 : count_in(*document, "callbacks");
   const Json* ids = json::find(*document, "task_ids");
-  if (tasks == nullptr || !tasks->is_number_integer() || ids == nullptr || !ids->is_array()) return misfit(kPath);
+  if (!tasks || !callbacks || ids == nullptr || !ids->is_array()) return misfit(kPath);
   Unfinished found;
-  found.tasks = json::get_int(*document, "count", 0);
-  found.callbacks = json::get_int(*document, "callbacks", 0);
+  found.tasks = *tasks;
+  found.callbacks = *callbacks;
   found.lists_ids = true;
   for (const Json& id : *ids) {
     if (id.is_string()) found.task_ids.push_back(id.get<std::string>());
@@ -110,9 +121,9 @@ Result<std::int64_t> count_tasks(Backend& side, std::string_view state, Deadline
   const std::string query = state == "all" ? "" : fmt::format("?state={}", state);
   auto document = ask(side, question("GET", fmt::format("{}{}", kPath, query), "", deadline), kPath);
   if (!document) return Error(Code::kUnavailable, document.error().message());
-  const Json* count = json::find(*document, "count");
-  if (count == nullptr || !count->is_number_integer()) return misfit(kPath);
-  return json::get_int(*document, "count", 0);
+  const auto count = count_in(*document, "count");
+  if (!count) return misfit(kPath);
+  return *count;
 }
 
 Result<Unfinished> unfinished_tasks(Backend& side, std::size_t limit, Deadline deadline) {

@@ -10,7 +10,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-SKIPPED_FOLDERS = {".git", "build", "__pycache__", ".cache", ".idea", ".vscode"}
+# In a worktree of git, ".git" is a file.
+SKIPPED = {".git", "build", "__pycache__", ".cache", ".idea", ".vscode"}
 CPP_SUFFIXES = {".h", ".cc"}
 
 
@@ -18,8 +19,10 @@ def files(root, suffixes=None):
     """All files under root as sorted paths relative to it, build trees left out."""
     found = []
     for folder, folders, names in os.walk(root):
-        folders[:] = sorted(f for f in folders if f not in SKIPPED_FOLDERS)
+        folders[:] = sorted(f for f in folders if f not in SKIPPED)
         for name in names:
+            if name in SKIPPED:
+                continue
             path = Path(folder, name)
             if (suffixes is None or path.suffix in suffixes) and not path.is_symlink():
                 found.append(path.relative_to(root))
