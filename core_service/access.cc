@@ -1,42 +1,78 @@
 #include "core_service/access.h"
 
-#include <fstream>
-#include <sstream>
+#include <strings.h>
 
+#include <algorithm>
+#include <array>
+
+#include "shared/base/base64.h"
 #include "shared/net/peer_certificate.h"
 
 namespace dynflow::core_service {
+namespace {
 
-Result<Access> Access::for_client(const std::string& certificate_file) {
-  std::ifstream file(certificate_file);
-  std::ostringstream pem;
-  pem << file.rdbuf();
-  if (!file) return Error(Code::kInvalid, "the certificate of the proxy cannot be read: " + certificate_file);
-  const auto certificate = net::PeerCertificate::from_pem(pem.str());
-  if (!certificate) return certificate.error().in(certificate_file);
+constexpr std::string_view kNoCertificate = "No client SSL certificate supplied";
+
+// What only the proxy may say about a client.
+bool is_claim(std::string_view name) {
+  constexpr std::array<std::string_view, 3> kClaims{"Client-Cert", "Client-Cert-Chain", "X-Real-IP"};
+  return std::any_of(kClaims.begin(), kClaims.end(), [&](std::string_view claim) {
+    return claim.size() == name.size() && strncasecmp(claim.data(), name.data(), name.size()) == 0;
+  });
+}
+
+void drop_claims(http::Request& request) {
+  request.headers.remove_if([](const std::string& name, const std::string&) { return is_claim(name); });
+}
+
+}  // namespace
+
+Access Access::for_proxy(net::CertificatePins proxy) {
   Access access;
-  access.serial_ = (*certificate)->serial();
+  access.proxy_ = std::move(proxy);
   return access;
 }
 
-bool Access::is_proxy(const http::Request& request) const {
-  return !serial_.empty() && request.peer.certificate && request.peer.certificate->serial() == serial_;
-}
-
-std::unique_ptr<http::Response> Access::refusal(const http::Request& request) const {
-  if (!request.peer.is_tls) return nullptr;
-  if (!request.peer.certificate) {
-    return std::make_unique<http::Response>(http::error_response(403, "No client SSL certificate supplied"));
+std::optional<std::string> Access::admit(http::Request& request) const {
+  std::optional<std::string> refusal;
+  if (request.peer.is_tls && !request.peer.certificate) {
+    refusal = kNoCertificate;
+  } else if (request.peer.is_tls && !(proxy_ && proxy_->admit(*request.peer.certificate))) {
+    refusal = proxy_ && proxy_->is_by_serial() ? "SSL certificate with unexpected serial supplied" : "SSL certificate of another client than the proxy supplied";
+  } else if (request.peer.is_tls) {
+    refusal = introduce_client(request);
   }
-  if (is_proxy(request)) return nullptr;
-  return std::make_unique<http::Response>(
-      http::error_response(403, "SSL certificate with unexpected serial supplied"));
+  drop_claims(request);
+  return refusal;
 }
 
-void Access::drop_unproven_claims(http::Request& request) const {
-  if (is_proxy(request)) return;
-  request.headers.remove("Client-Cert");
-  request.headers.remove("Client-Cert-Chain");
+std::optional<std::string> Access::introduce_client(http::Request& request) const {
+  // Upstream's relay tells nothing of its client, and our own proxy has questions of its own.
+  const auto scheme = request.headers.get("X-Forwarded-Proto");
+  const auto field = request.headers.get("Client-Cert");
+  if (!scheme && !field) return std::nullopt;
+
+  http::Peer client;
+  client.address = request.headers.get("X-Real-IP").value_or("");
+  client.is_tls = scheme == "https";
+  if (field) {
+    auto certificate = parse_client_cert(*field);
+    if (!certificate) return "The proxy's Client-Cert field " + certificate.error().message();
+    client.certificate = *std::move(certificate);
+  }
+  request.peer = std::move(client);
+  // The proxy should have said so itself.
+  if (request.peer.is_tls && !request.peer.certificate) return std::string(kNoCertificate);
+  return std::nullopt;
+}
+
+Result<std::shared_ptr<const net::PeerCertificate>> parse_client_cert(std::string_view field) {
+  const bool is_framed = field.size() > 2 && field.front() == ':' && field.back() == ':';
+  const auto der = is_framed ? base64_decode(field.substr(1, field.size() - 2)) : std::nullopt;
+  if (!der) return Error(Code::kInvalid, "is no byte sequence");
+  auto certificate = net::PeerCertificate::from_der(*der);
+  if (!certificate) return Error(Code::kInvalid, "holds no certificate");
+  return certificate;
 }
 
 }  // namespace dynflow::core_service

@@ -17,7 +17,9 @@
 #include "shared/daemon/supervisor.h"
 #include "shared/http/server.h"
 #include "shared/log/log.h"
+#include "shared/log/rate_limit.h"
 #include "shared/log/setup.h"
+#include "shared/net/peer_certificate.h"
 #include "shared/net/tls_holder.h"
 #include "shared/settings/core_service.h"
 
@@ -69,6 +71,15 @@ Result<std::shared_ptr<const net::TlsServerContext>> tls_context(const settings:
   return net::TlsServerContext::create(options);
 }
 
+// How the proxy's certificate is known.
+Result<net::CertificatePins> proxy_pins(const settings::CoreServiceSettings& settings) {
+  if (!settings.proxy_names.empty() || !settings.proxy_keys.empty()) return net::CertificatePins::of(settings.proxy_names, settings.proxy_keys);
+  // foreman_ssl_cert already falls back to ssl_certificate.
+  const auto certificate = net::PeerCertificate::from_file(settings.foreman_ssl_cert.value_or(*settings.ssl_certificate));
+  if (!certificate) return certificate.error().in("the certificate of the proxy");
+  return net::CertificatePins::of_serial(**certificate);
+}
+
 bool is_loopback(const std::string& host) { return host == "localhost" || host == "::1" || host.rfind("127.", 0) == 0; }
 
 class Service {
@@ -95,6 +106,8 @@ class Service {
   bool has_successor_ = false;  // somebody else has the sockets, too: connections may wait in them
   net::TlsHolder certificate_;
   mutable std::mutex mutex_;
+  // Anybody who reaches the port can provoke refusals.
+  log::RateLimit refusals_{100, 10s};
   std::shared_ptr<const Access> access_;  // owners: this and the requests that are being judged; guarded by mutex_
   std::unique_ptr<core::Core> core_;
   std::unique_ptr<http::Server> server_;
@@ -105,6 +118,8 @@ Status Service::start(const settings::CoreServiceSettings& settings, std::vector
   access_ = std::make_shared<const Access>();
   if (settings.use_https) {
     if (Status taken = take_certificates(settings); !taken) return taken;
+  } else if (!settings.proxy_names.empty() || !settings.proxy_keys.empty()) {
+    log::warn({}, "Without :use_https: nobody shows a certificate: :proxy_names: and :proxy_keys: keep nobody out");
   } else if (!is_loopback(settings.listen)) {
     log::warn({}, "Without :use_https: everybody who reaches {}:{} can run jobs", settings.listen, settings.port);
   }
@@ -139,9 +154,8 @@ Status Service::open_listeners(const settings::CoreServiceSettings& settings, st
 Status Service::take_certificates(const settings::CoreServiceSettings& settings) {
   auto context = tls_context(settings);
   if (!context) return context.error();
-  // foreman_ssl_cert already falls back to ssl_certificate.
-  auto client = Access::for_client(settings.foreman_ssl_cert.value_or(*settings.ssl_certificate));
-  if (!client) return client.error();
+  auto proxy = proxy_pins(settings);
+  if (!proxy) return proxy.error();
   if ((*context)->expires() <= system_clock().now()) {
     const std::string text = *settings.ssl_certificate + " has expired";
     if (certificate_.get()) return Error(Code::kInvalid, text);
@@ -149,7 +163,7 @@ Status Service::take_certificates(const settings::CoreServiceSettings& settings)
   }
   certificate_.set(*std::move(context));
   const std::lock_guard lock(mutex_);
-  access_ = std::make_shared<const Access>(*std::move(client));
+  access_ = std::make_shared<const Access>(Access::for_proxy(*std::move(proxy)));
   return {};
 }
 
@@ -162,11 +176,15 @@ http::Response Service::handle(http::Request& request) {
   const Instant start = system_clock().instant();
   const log::Context context{.request_id = request.request_id, .session_id = request.session_id};
   log::info(context, "Started {} {} {}", request.method, request.path, request.query);
-  const auto judge = access();
-  judge->drop_unproven_claims(request);
+  const std::optional<std::string> refusal = access()->admit(request);
   const std::string path = request.target.substr(0, request.target.find('?'));
-  http::Response response =
-      core_->handle(request, path, [&](const http::Request& asking) { return judge->refusal(asking); });
+  http::Response response = core_->handle(request, path, [&](const http::Request& asking) -> std::unique_ptr<http::Response> {
+    if (!refusal) return nullptr;
+    if (const auto held_back = refusals_.admit()) {
+      log::warn(context, "{} from {}: {}{}", asking.method, http::describe(asking.peer), *refusal, log::held_back_note(*held_back));
+    }
+    return std::make_unique<http::Response>(http::error_response(403, *refusal));
+  });
   response.headers.set("X-Content-Type-Options", "nosniff");
   log::info(context, "Finished {} {} with {} ({:.2f} ms)", request.method, request.path, response.status,
             to_seconds(system_clock().instant() - start) * 1000);

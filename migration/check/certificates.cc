@@ -9,6 +9,7 @@
 #include "shared/base/clock.h"
 #include "shared/json/json.h"
 #include "shared/net/certificate_examination.h"
+#include "shared/net/certificate_pins.h"
 
 namespace dynflow::migration {
 
@@ -81,6 +82,14 @@ void add_core_pairs(const Site& site, std::vector<CertificatePair>& pairs) {
   pairs.push_back(examine(site, "proxy to core service: the proxy's certificate",
                           {relay_certificate, global.foreman_ssl_key.value_or(""), core.ssl_ca_file.value_or(""), CertificateQuestion::Role::kClient, ""},
                           place_of(global.values, {"foreman_ssl_cert", "ssl_certificate"})));
+  if (!core.proxy_names.empty() || !core.proxy_keys.empty()) {
+    const auto shown = net::PeerCertificate::from_file(site.layout.real(relay_certificate).string());
+    if (shown && !net::CertificatePins::of(core.proxy_names, core.proxy_keys).admit(**shown)) {
+      pairs.back().flaws.push_back(fmt::format("the core service does not take {} (key {}) for the proxy", (*shown)->subject(), (*shown)->key_pin()));
+      pairs.back().mend = "add its name to :proxy_names: or its key to :proxy_keys: of the core service and reload it";
+    }
+    return;
+  }
   // The Ruby core takes the one serial number of its own Foreman certificate
   // (smart_proxy_dynflow_core 0.3.3, lib/smart_proxy_dynflow_core/helpers.rb).
   const std::string expected = core.foreman_ssl_cert.value_or(*core.ssl_certificate);

@@ -8,18 +8,11 @@
 #include "proxy/host/host.h"
 #include "shared/json/json.h"
 #include "shared/log/log.h"
-#include "shared/net/peer_certificate.h"
 
 namespace dynflow::proxy {
 namespace {
 
 constexpr std::size_t kLargestBody = 64 * 1024;
-
-// Who asks, for the log: the name that was checked, and where from.
-std::string who(const http::Peer& peer) {
-  const auto name = peer.certificate ? peer.certificate->common_name() : std::nullopt;
-  return name ? fmt::format("{} ({})", *name, peer.address) : peer.address;
-}
 
 http::Response document_of(ModeControl& control) {
   return http::text_response(200, json::dump(control.document()), "application/json");
@@ -78,7 +71,7 @@ http::Response ModeRoutes::change(http::Request& request) {
   if (!order) return http::error_response(order.error());
 
   const log::Context context{.request_id = request.request_id};
-  const std::string reason = fmt::format("{}{} by {}", order->name, order->is_forced ? " (forced)" : "", who(request.peer));
+  const std::string reason = fmt::format("{}{} by {}", order->name, order->is_forced ? " (forced)" : "", http::describe(request.peer));
   const auto done = control_.change(order->event, reason, order->is_forced);
   if (!done) {
     log::warn(context, "Mode: refused {}: {}", reason, done.error().message());

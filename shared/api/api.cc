@@ -108,11 +108,21 @@ Response Api::handle(Request& request, std::string_view path, const Authorize& a
       }
       return error_answer(403, "Invalid username or password supplied");
     }
+    tell_order(request, match->params, "its token");
   } else if (auto refusal = authorize(request)) {
     return std::move(*refusal);
+  } else if (method != nullptr && request.method == "POST" && method != &Api::states && method != &Api::statuses) {
+    tell_order(request, match->params, "");
   }
   if (method == nullptr) return not_found_answer();
   return (this->*method)(request, match->params);
+}
+
+// Who ordered what, for those who have to answer for it.
+void Api::tell_order(const Request& request, const Params& params, std::string_view token) const {
+  const std::string_view with = token.empty() ? "" : " with ";
+  log::info({.request_id = request.request_id, .task_id = params.get("id")}, "{} {} by {}{}{}", request.method, request.path,
+            http::describe(request.peer), with, token);
 }
 
 bool Api::has_password(const Request& request, std::string_view plan_id) const {

@@ -61,6 +61,7 @@ class Api {
 
   http::Response external_event(http::Request& request, const Params& params, bool ends_task);
   launcher::LaunchContext context_of(const http::Request& request, const Json& input, std::string operation) const;
+  void tell_order(const http::Request& request, const Params& params, std::string_view token) const;
   // Whether the password in the header is that of the task.
   bool has_password(const http::Request& request, std::string_view plan_id) const;
 

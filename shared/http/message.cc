@@ -6,6 +6,8 @@
 #include <array>
 #include <cstring>
 
+#include "shared/net/peer_certificate.h"
+
 namespace dynflow::http {
 namespace {
 
@@ -137,6 +139,11 @@ std::vector<std::string> Request::query_values(std::string_view name) const {
     values.push_back(equals == std::string_view::npos ? std::string() : percent_decode(pair.substr(equals + 1), true));
   }
   return values;
+}
+
+std::string describe(const Peer& peer) {
+  const auto name = peer.certificate ? peer.certificate->common_name() : std::nullopt;
+  return name ? *name + " (" + peer.address + ")" : peer.address;
 }
 
 Response text_response(int status, std::string body, std::string_view content_type) {

@@ -72,6 +72,9 @@ struct Peer {
   std::shared_ptr<const net::PeerCertificate> certificate;
 };
 
+// Who asks, for the log: "foreman.example.com (192.0.2.7)"; the address alone without a certificate.
+std::string describe(const Peer& peer);
+
 struct Request {
   std::string method;            // upper case, as sent
   std::string target;            // origin form, exactly as sent: "/dynflow/tasks/x?y=z"

@@ -4,10 +4,17 @@
 #include <openssl/bio.h>
 #include <openssl/bn.h>
 #include <openssl/err.h>
+#include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <openssl/x509.h>
 #include <openssl/x509v3.h>
 #include <strings.h>
+
+#include <array>
+#include <fstream>
+#include <sstream>
+
+#include "shared/base/base64.h"
 
 namespace dynflow::net {
 namespace {
@@ -53,6 +60,16 @@ std::vector<std::string> alternative_names(X509* certificate) {
   return names;
 }
 
+std::string key_pin_of(X509* certificate) {
+  unsigned char* key = nullptr;
+  const int size = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(certificate), &key);
+  if (size <= 0) return {};
+  const std::unique_ptr<unsigned char, void (*)(unsigned char*)> owned(key, [](unsigned char* p) { OPENSSL_free(p); });
+  std::array<unsigned char, 32> digest;
+  if (EVP_Digest(key, static_cast<std::size_t>(size), digest.data(), nullptr, EVP_sha256(), nullptr) != 1) return {};
+  return "sha256//" + base64_encode({reinterpret_cast<const char*>(digest.data()), digest.size()});
+}
+
 Result<std::shared_ptr<const PeerCertificate>> checked(Certificate certificate) {
   ERR_clear_error();
   if (!certificate) return Error(Code::kInvalid, "not a certificate");
@@ -78,6 +95,7 @@ std::shared_ptr<const PeerCertificate> PeerCertificate::from_x509(x509_st* certi
   result->common_name_ = common_name_of(result->subject_);
   result->serial_ = decimal(X509_get0_serialNumber(certificate));
   result->alternative_names_ = net::alternative_names(certificate);
+  result->key_pin_ = key_pin_of(certificate);
   const int size = i2d_X509(certificate, nullptr);
   if (size > 0) {
     result->der_.resize(static_cast<std::size_t>(size));
@@ -96,6 +114,16 @@ Result<std::shared_ptr<const PeerCertificate>> PeerCertificate::from_pem(std::st
 Result<std::shared_ptr<const PeerCertificate>> PeerCertificate::from_der(std::string_view der) {
   const auto* data = reinterpret_cast<const unsigned char*>(der.data());
   return checked(Certificate(d2i_X509(nullptr, &data, static_cast<long>(der.size())), &X509_free));
+}
+
+Result<std::shared_ptr<const PeerCertificate>> PeerCertificate::from_file(const std::string& path) {
+  std::ifstream stream(path);
+  std::ostringstream pem;
+  pem << stream.rdbuf();
+  if (!stream) return Error(Code::kInvalid, path + " cannot be read");
+  auto certificate = from_pem(pem.str());
+  if (!certificate) return certificate.error().in(path);
+  return certificate;
 }
 
 std::string PeerCertificate::pem() const {

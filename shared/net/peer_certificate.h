@@ -22,6 +22,8 @@ class PeerCertificate {
   // Errors: kInvalid.
   static Result<std::shared_ptr<const PeerCertificate>> from_pem(std::string_view pem);
   static Result<std::shared_ptr<const PeerCertificate>> from_der(std::string_view der);
+  // The first one in a PEM file. The error names the file.
+  static Result<std::shared_ptr<const PeerCertificate>> from_file(const std::string& path);
 
   // "/O=Example/CN=foreman.example.com", as Ruby's OpenSSL::X509::Name#to_s shows it.
   const std::string& subject() const { return subject_; }
@@ -33,6 +35,9 @@ class PeerCertificate {
   const std::string& serial() const { return serial_; }
   // DNS names and IP addresses of the subject alternative name.
   const std::vector<std::string>& alternative_names() const { return alternative_names_; }
+  // "sha256//" and the digest of the public key with its type (SPKI) in base64, as `curl --pinnedpubkey` takes it. Renewed
+  // certificates have the same when the key was kept.
+  const std::string& key_pin() const { return key_pin_; }
   const std::string& der() const { return der_; }
   std::string pem() const;
 
@@ -43,6 +48,7 @@ class PeerCertificate {
   std::optional<std::string> common_name_;
   std::string serial_;
   std::vector<std::string> alternative_names_;
+  std::string key_pin_;
   std::string der_;
 };
 

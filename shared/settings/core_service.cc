@@ -5,6 +5,9 @@
 #include <algorithm>
 #include <array>
 #include <filesystem>
+#include <span>
+
+#include "shared/base/base64.h"
 
 namespace dynflow::settings {
 
@@ -13,6 +16,17 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::string_view kDefaultDatabase = "/var/lib/foreman-proxy/dynflow/dynflow.sqlite";
+
+std::optional<std::string> check_key_pins(const Node& value) {
+  const bool is_list = value.type == NodeType::kList;
+  for (const Node& item : is_list ? std::span<const Node>(value.items) : std::span<const Node>(&value, 1)) {
+    const std::string text = scalar_text(item);
+    constexpr std::string_view kScheme = "sha256//";
+    const auto digest = text.starts_with(kScheme) ? base64_decode(std::string_view(text).substr(kScheme.size())) : std::nullopt;
+    if (!digest || digest->size() != 32) return "must be keys like sha256//BASE64, the SHA-256 of a public key";
+  }
+  return std::nullopt;
+}
 
 constexpr std::array kSettings = {
     Setting{"database", Type::kPath, kDefaultDatabase, "SQLite file of the task store, or `postgresql://...`; present but empty: in memory. `DYNFLOW_DB_CONN_STRING` in the environment comes first."},
@@ -29,6 +43,8 @@ constexpr std::array kSettings = {
     Setting{"foreman_ssl_ca", Type::kPath, "", "CA that Foreman's certificate is checked with; default: `:ssl_ca_file:`."},
     Setting{"foreman_ssl_cert", Type::kPath, "", "Client certificate towards Foreman; default: `:ssl_certificate:`."},
     Setting{"foreman_ssl_key", Type::kPath, "", "Its private key; default: `:ssl_private_key:`."},
+    Setting{"proxy_names", Type::kList, "", "Names of the proxy: its client certificate has one of them as common name or DNS name. With this or `:proxy_keys:` the serial number of `:foreman_ssl_cert:` is not asked for."},
+    Setting{"proxy_keys", Type::kList, "", "Public keys of the proxy as `sha256//BASE64`, the form of `curl --pinnedpubkey`.", Null::kUnsets, {}, check_key_pins},
     Setting{"log_file", Type::kPath, "/var/log/foreman-proxy/smart_proxy_dynflow_core.log", "A file, or `STDOUT`, `SYSLOG` or `JOURNAL`.", Null::kRefused},
     Setting{"log_level", Type::kString, ":ERROR", "`DEBUG`, `INFO`, `WARN`, `ERROR` or `FATAL`.", Null::kRefused, {}, check_log_level},
     Setting{"pid_file", Type::kPath, "/var/run/foreman-proxy/smart_proxy_dynflow_core.pid", "Where a daemon writes its process id.", Null::kDefault},
@@ -44,8 +60,8 @@ constexpr std::array kSettings = {
     Setting{"file_rolling_age", Type::kScalar, "weekly", "Age at which it is rolled, when a size is set: seconds, `daily`, `weekly` or `monthly`.", Null::kDefault},
 };
 
-constexpr std::array<std::string_view, 12> kAtReload = {
-    "ssl_ca_file", "ssl_certificate", "ssl_private_key", "ssl_disabled_ciphers", "tls_disabled_versions", "log_file", "log_level",
+constexpr std::array<std::string_view, 14> kAtReload = {
+    "proxy_names", "proxy_keys", "ssl_ca_file", "ssl_certificate", "ssl_private_key", "ssl_disabled_ciphers", "tls_disabled_versions", "log_file", "log_level",
     "file_logging_pattern", "system_logging_pattern", "file_rolling_keep", "file_rolling_size", "file_rolling_age"};
 
 constexpr Table kTable{"smart_proxy_dynflow_core/settings.yml", "/etc", "Settings of the standalone core service.", kSettings, {}, kAtReload};
@@ -170,6 +186,8 @@ Result<CoreServiceSettings> load_core_service(const CoreServiceOptions& options)
       .foreman_ssl_ca = or_else("foreman_ssl_ca", "ssl_ca_file"),
       .foreman_ssl_cert = or_else("foreman_ssl_cert", "ssl_certificate"),
       .foreman_ssl_key = or_else("foreman_ssl_key", "ssl_private_key"),
+      .proxy_names = values.get_list("proxy_names"),
+      .proxy_keys = values.get_list("proxy_keys"),
       .log_file = values.get_string("log_file"),
       .log_level = log::parse_level(values.get_string("log_level")).value(),
       .pid_file = values.get_string("pid_file"),

@@ -42,6 +42,8 @@ struct CoreServiceSettings {
   std::optional<std::string> foreman_ssl_ca;
   std::optional<std::string> foreman_ssl_cert;
   std::optional<std::string> foreman_ssl_key;
+  std::vector<std::string> proxy_names;  // with keys or names the proxy is not known by a serial number
+  std::vector<std::string> proxy_keys;   // sha256//BASE64
   std::string log_file;
   log::Level log_level = log::Level::kError;
   std::string pid_file;

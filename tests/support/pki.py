@@ -1,6 +1,9 @@
 """Throw-away certificates made with the openssl command: trusted, other name, other authority, expired,
 self-signed; RSA and EC keys."""
 
+import base64
+import hashlib
+import ssl
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +27,18 @@ class Identity:
     name: str
     cert: Path
     key: Path
+
+    @property
+    def der(self):
+        return ssl.PEM_cert_to_DER_cert(self.cert.read_text(encoding="ascii"))
+
+    @property
+    def key_pin(self):
+        """As `curl --pinnedpubkey` wants it."""
+        public = self.cert.with_suffix(".pub")
+        public.write_text(openssl("x509", "-in", self.cert, "-pubkey", "-noout"), encoding="ascii")
+        der = base64.b64decode("".join(public.read_text(encoding="ascii").split("\n")[1:-2]))
+        return "sha256//" + base64.b64encode(hashlib.sha256(der).digest()).decode()
 
     @property
     def serial(self):
@@ -54,6 +69,25 @@ class Authority:
                 "-days", days, "-extfile", extensions, "-out", cert)
         return Identity(name, cert, key_file)
 
+    def intermediate(self, folder, name="Test intermediate CA", key="rsa"):
+        """An authority that this one signed."""
+        made = Authority.__new__(Authority)
+        made.folder = Path(folder)
+        made.folder.mkdir(parents=True, exist_ok=True)
+        made.cert, made._key = made.folder / "ca.pem", made.folder / "ca.key"
+        request, extensions = made.folder / "ca.csr", made.folder / "ca.ext"
+        extensions.write_text("basicConstraints=critical,CA:TRUE,pathlen:0\n", encoding="utf-8")
+        openssl("req", "-new", *KEY_OPTIONS[key], "-nodes", "-subj", f"/CN={name}", "-keyout", made._key, "-out", request)
+        openssl("x509", "-req", "-in", request, "-CA", self.cert, "-CAkey", self._key, "-CAcreateserial", "-days", "30",
+                "-extfile", extensions, "-out", made.cert)
+        return made
+
+    def chained(self, identity):
+        """A certificate of this authority with the authority's own behind it."""
+        chain = identity.cert.with_name(f"{identity.cert.stem}-chain.pem")
+        chain.write_text(identity.cert.read_text(encoding="ascii") + self.cert.read_text(encoding="ascii"), encoding="ascii")
+        return Identity(identity.name, chain, identity.key)
+
 
 def self_signed(folder, name="self.example.com", key="rsa"):
     folder = Path(folder)
@@ -81,6 +115,10 @@ class Pki:
         return self._once("ca", lambda: Authority(self.folder / "ca"))
 
     @property
+    def intermediate(self):
+        return self._once("intermediate", lambda: self.ca.intermediate(self.folder / "intermediate"))
+
+    @property
     def other_ca(self):
         return self._once("other_ca", lambda: Authority(self.folder / "other_ca", "Other CA"))
 
@@ -106,6 +144,11 @@ class Pki:
     def stranger(self):
         """Foreman's name, signed by another authority."""
         return self._once("stranger", lambda: self.other_ca.issue("foreman.example.com"))
+
+    @property
+    def other_proxy(self):
+        """Another proxy of the same authority."""
+        return self._once("other_proxy", lambda: self.ca.issue("proxy2.example.com"))
 
     @property
     def expired(self):

@@ -1,12 +1,8 @@
 #include "core_service/access.h"
 
-#include <stdlib.h>
-
 #include <catch2/catch.hpp>
-#include <filesystem>
-#include <fstream>
 
-#include "shared/base/fd.h"
+#include "shared/base/base64.h"
 #include "shared/net/peer_certificate.h"
 #include "tests/unit/proxy/certificates.h"
 
@@ -17,73 +13,99 @@ using dynflow::proxy::kNamelessPem;
 
 namespace {
 
-class PemFile {
- public:
-  explicit PemFile(const char* text) {
-    const Fd fd(mkstemp(path_.data()));
-    std::ofstream(path_) << text;
-  }
-  ~PemFile() { std::filesystem::remove(path_); }
-  const std::string& path() const { return path_; }
-
- private:
-  std::string path_ = (std::filesystem::temp_directory_path() / "access-XXXXXX").string();
-};
-
 http::Request tls(const char* pem) {
   http::Request request;
   request.peer.is_tls = true;
   if (pem != nullptr) request.peer.certificate = *net::PeerCertificate::from_pem(pem);
-  request.headers.add("Client-Cert", ":Zm9v:");
-  request.headers.add("Accept", "*/*");
   return request;
 }
+
+std::shared_ptr<const net::PeerCertificate> certificate(const char* pem) { return *net::PeerCertificate::from_pem(pem); }
+
+std::string field_of(const char* pem) { return ":" + base64_encode(certificate(pem)->der()) + ":"; }
+
+Access foreman_is_the_proxy() { return Access::for_proxy(net::CertificatePins::of_serial(*certificate(kForemanPem))); }
 
 }  // namespace
 
 TEST_CASE("over https only the proxy's own certificate is let in", "[access]") {
-  const PemFile file(kForemanPem);
-  const auto access = Access::for_client(file.path());
-  REQUIRE(access);
-  CHECK_FALSE(access->refusal(tls(kForemanPem)));
-
-  const auto nobody = access->refusal(tls(nullptr));
-  REQUIRE(nobody);
-  CHECK(nobody->status == 403);
-  CHECK(nobody->body == R"({"error":"No client SSL certificate supplied"})");
-
-  const auto other = access->refusal(tls(kNamelessPem));
-  REQUIRE(other);
-  CHECK(other->status == 403);
-  CHECK(other->body == R"({"error":"SSL certificate with unexpected serial supplied"})");
+  const Access access = foreman_is_the_proxy();
+  auto from_proxy = tls(kForemanPem);
+  CHECK_FALSE(access.admit(from_proxy));
+  auto from_nobody = tls(nullptr);
+  CHECK(access.admit(from_nobody) == "No client SSL certificate supplied");
+  auto from_other = tls(kNamelessPem);
+  CHECK(access.admit(from_other) == "SSL certificate with unexpected serial supplied");
+  auto pinned = tls(kNamelessPem);
+  CHECK(Access::for_proxy(net::CertificatePins::of({"foreman.example.com"}, {})).admit(pinned) ==
+        "SSL certificate of another client than the proxy supplied");
 }
 
-TEST_CASE("over http nobody is asked", "[access]") { CHECK_FALSE(Access().refusal(http::Request{})); }
+TEST_CASE("without rules for https nobody gets in over https", "[access]") {
+  auto request = tls(kForemanPem);
+  CHECK(Access().admit(request));
+}
 
-TEST_CASE("only the proxy may say which certificate a client has", "[access]") {
-  const PemFile file(kForemanPem);
-  const auto access = Access::for_client(file.path());
-  REQUIRE(access);
-  auto from_proxy = tls(kForemanPem);
-  access->drop_unproven_claims(from_proxy);
-  CHECK(from_proxy.headers.has("Client-Cert"));
+TEST_CASE("over http nobody is asked", "[access]") {
+  http::Request request;
+  CHECK_FALSE(Access().admit(request));
+}
 
+TEST_CASE("a request of the proxy becomes its client's", "[access]") {
+  auto request = tls(kForemanPem);
+  request.headers.add("X-Forwarded-Proto", "https");
+  request.headers.add("X-Real-IP", "192.0.2.7");
+  request.headers.add("Client-Cert", field_of(kNamelessPem));
+  CHECK_FALSE(foreman_is_the_proxy().admit(request));
+  CHECK(request.peer.address == "192.0.2.7");
+  CHECK(request.peer.is_tls);
+  REQUIRE(request.peer.certificate);
+  CHECK(request.peer.certificate->subject() == "/O=Nobody");
+  CHECK_FALSE(request.headers.has("Client-Cert"));
+}
+
+TEST_CASE("a client of the proxy without a certificate is refused, unless it came over http", "[access]") {
+  auto over_https = tls(kForemanPem);
+  over_https.headers.add("X-Forwarded-Proto", "https");
+  CHECK(foreman_is_the_proxy().admit(over_https) == "No client SSL certificate supplied");
+  // Then the proxy judged by the name of its address.
+  auto over_http = tls(kForemanPem);
+  over_http.headers.add("X-Forwarded-Proto", "http");
+  over_http.headers.add("X-Real-IP", "192.0.2.7");
+  CHECK_FALSE(foreman_is_the_proxy().admit(over_http));
+  CHECK_FALSE(over_http.peer.is_tls);
+  CHECK(http::describe(over_http.peer) == "192.0.2.7");
+}
+
+TEST_CASE("a Client-Cert field that holds no certificate is refused", "[access]") {
+  for (const std::string& field : {std::string(":Zm9v:"), std::string("Zm9v"), std::string(":"), std::string("::"), std::string(":%%:"), std::string()}) {
+    INFO(field);
+    auto request = tls(kForemanPem);
+    request.headers.add("X-Forwarded-Proto", "https");
+    request.headers.add("Client-Cert", field);
+    CHECK(foreman_is_the_proxy().admit(request));
+  }
+}
+
+TEST_CASE("only the proxy may say for whom it asks", "[access]") {
   for (const char* pem : {static_cast<const char*>(nullptr), kNamelessPem}) {
     auto request = tls(pem);
-    access->drop_unproven_claims(request);
-    CHECK_FALSE(request.headers.has("Client-Cert"));
+    request.peer.address = "192.0.2.1";
+    request.headers.add("X-Forwarded-Proto", "https");
+    request.headers.add("X-Real-IP", "192.0.2.7");
+    request.headers.add("client-cert", field_of(kForemanPem));
+    request.headers.add("Client-Cert-Chain", field_of(kForemanPem));
+    request.headers.add("Accept", "*/*");
+    CHECK(foreman_is_the_proxy().admit(request));
+    CHECK(request.peer.address == "192.0.2.1");
+    for (const char* gone : {"Client-Cert", "Client-Cert-Chain", "X-Real-IP"}) CHECK_FALSE(request.headers.has(gone));
     CHECK(request.headers.has("Accept"));
   }
-  auto plain = tls(nullptr);
-  plain.peer.is_tls = false;
-  Access().drop_unproven_claims(plain);
+  http::Request plain;
+  plain.peer.address = "192.0.2.1";
+  plain.headers.add("X-Forwarded-Proto", "https");
+  plain.headers.add("Client-Cert", field_of(kForemanPem));
+  CHECK_FALSE(Access().admit(plain));
   CHECK_FALSE(plain.headers.has("Client-Cert"));
-}
-
-TEST_CASE("a file without a certificate is an error that names it", "[access]") {
-  const PemFile file("nothing");
-  const auto access = Access::for_client(file.path());
-  REQUIRE_FALSE(access);
-  CHECK(access.error().message().find(file.path()) != std::string::npos);
-  CHECK_FALSE(Access::for_client("/nonexistent/file.pem"));
+  CHECK_FALSE(plain.peer.certificate);
 }

@@ -119,5 +119,24 @@ TEST_CASE("a broken settings.yml of the core is refused") {
         folder.path() + "/settings.yml:1: :port: expected port number, got string many");
 }
 
+TEST_CASE("the proxy is known by names and keys; what is no key is refused") {
+  const auto read = [](const std::string& line) {
+    const auto document = parse_yaml(line, "f");
+    REQUIRE(document.ok());
+    return Values::read(core_service_table(), document->root, StringKeys::kAccepted);
+  };
+  const std::string key = "sha256//47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=";
+  const auto good = read(":proxy_names: [a.example.com, b]\n:proxy_keys: " + key + "\n");
+  REQUIRE(good.ok());
+  CHECK(good->get_list("proxy_names") == std::vector<std::string>{"a.example.com", "b"});
+  CHECK(good->get_list("proxy_keys") == std::vector<std::string>{key});
+  for (const char* bad : {"[sha256//AAAA]", "sha1//47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=", "['']", "[a, b]"}) {
+    INFO(bad);
+    const auto refused = read(std::string(":proxy_keys: ") + bad + "\n");
+    REQUIRE_FALSE(refused.ok());
+    CHECK(refused.error().message().find("f:1: :proxy_keys: ") != std::string::npos);
+  }
+}
+
 }  // namespace
 }  // namespace dynflow::settings
