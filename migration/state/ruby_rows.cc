@@ -8,6 +8,7 @@
 
 #include "shared/base/utf8.h"
 #include "shared/engine/flow.h"
+#include "shared/engine/serializer.h"
 #include "shared/launcher/secrets.h"
 #include "shared/persistence/checks.h"
 
@@ -195,6 +196,37 @@ void add_chunk(std::vector<OutputChunk>& chunks, std::string type, std::string t
   chunks.push_back({static_cast<std::int64_t>(chunks.size()) + 1, std::move(type), storable(std::move(text)), at, ""});
 }
 
+// {"output_type", "output", "timestamp"}; `at`: when it has no time of its own.
+void add_output(std::vector<OutputChunk>& chunks, const Json& part, Time at) {
+  const Json* when = json::find(part, "timestamp");
+  const bool has_time = when != nullptr && when->is_number() && std::abs(when->get<double>()) < 1e11;
+  const Json* output = json::find(part, "output");
+  add_chunk(chunks, json::get_string(part, "output_type", "stdout"),
+            output != nullptr && !output->is_string() ? json::dump(*output) : json::get_string(part, "output"),
+            has_time ? from_unix_seconds(when->get<double>()) : at);
+}
+
+bool has_ended(const StepRecord& step) {
+  using persistence::StepState;
+  return step.state == StepState::kSuccess || step.state == StepState::kError || step.state == StepState::kSkipped || step.state == StepState::kCancelled;
+}
+
+// Before chunks (schema 21) runners kept their output in that of the action. What goes on to be written has to be chunks: its end would
+// replace the beginning otherwise.
+void move_output_to_chunks(PlanRecord& plan, std::map<int, std::vector<OutputChunk>>& chunks) {
+  for (ActionRecord& action : plan.actions) {
+    if (action.run_step_id == 0 || chunks.contains(action.id) || has_ended(plan.steps[static_cast<std::size_t>(action.run_step_id) - 1])) continue;
+    auto output = json::parse(action.output.empty() ? "{}" : action.output);
+    if (!output) continue;
+    const auto result = output->find("result");
+    const auto is_object = [](const Json& part) { return part.is_object(); };
+    if (result == output->end() || !result->is_array() || result->empty() || !std::all_of(result->begin(), result->end(), is_object)) continue;
+    for (const Json& part : *result) add_output(chunks[action.id], part, plan.started_at.value_or(Time{}));
+    *result = Json::array();
+    action.output = json::dump(*output);
+  }
+}
+
 // A chunk is a text of one kind, or a list of what the runner wrote: {"output_type", "output", "timestamp"}
 // (smart_proxy_dynflow v0.9.4, lib/smart_proxy_dynflow/action/runner.rb and continuous_output.rb).
 Status add_chunks(std::map<int, std::vector<OutputChunk>>& all, const Json& json_row, std::size_t number) {
@@ -207,12 +239,7 @@ Status add_chunks(std::map<int, std::vector<OutputChunk>>& all, const Json& json
   if (chunk->is_array()) {
     for (const Json& part : *chunk) {
       if (!part.is_object()) return Error(Code::kCorrupt, fmt::format("output chunk {}: chunk is no list of outputs", number));
-      const Json* when = json::find(part, "timestamp");
-      const bool has_time = when != nullptr && when->is_number() && std::abs(when->get<double>()) < 1e11;
-      const Json* output = json::find(part, "output");
-      add_chunk(chunks, json::get_string(part, "output_type", "stdout"),
-                output != nullptr && !output->is_string() ? json::dump(*output) : json::get_string(part, "output"),
-                has_time ? from_unix_seconds(when->get<double>()) : at);
+      add_output(chunks, part, at);
     }
     return {};
   }
@@ -243,6 +270,42 @@ Status check_references(const PlanRecord& plan) {
     }
   }
   return {};
+}
+
+// What a plan that waits was called with: a list, of which our actions take one object (Dynflow 2.0.0,
+// lib/dynflow/delayed_plan.rb and serializers/noop.rb).
+Result<std::string> args_from(Reader& row) {
+  const std::string serializer = row.text("args_serializer");
+  if (serializer != engine::NoopSerializer().name()) {
+    return Error(Code::kUnprocessable, fmt::format("waits for its time, and only Ruby can read what {} wrote", serializer.empty() ? "it" : serializer));
+  }
+  const Json* args = row.find("serialized_args");
+  if (args == nullptr || !args->is_array() || args->size() != 1 || !args->front().is_object()) {
+    return Error(Code::kUnprocessable, "waits for its time, and was not called with one set of values");
+  }
+  launcher::TakenSecrets taken = launcher::take_secrets(args->front());
+  if (!taken.secrets.is_null()) {
+    return Error(Code::kUnprocessable, "waits for its time, and was called with passwords, which are not stored: cancel it and launch it anew");
+  }
+  rename_classes(taken.input);
+  return json::dump(taken.input);
+}
+
+Result<persistence::DelayedRecord> delayed_from(const RubyPlanRows& rows, const std::string& plan_id) {
+  if (!rows.delayed) return Error(Code::kCorrupt, "plan: it is scheduled, and its row among the delayed plans is missing");
+  Reader row(*rows.delayed, "delayed plan");
+  persistence::DelayedRecord delayed;
+  delayed.plan_id = plan_id;
+  delayed.start_at = row.time("start_at");
+  delayed.start_before = row.time("start_before");
+  delayed.is_frozen = row.number("frozen") != 0;
+  delayed.serializer = engine::NoopSerializer().name();
+  delayed.blocked_by = rows.blocked_by;
+  if (row.error()) return *row.error();
+  auto args = args_from(row);
+  if (!args) return args.error();
+  delayed.args = *std::move(args);
+  return delayed;
 }
 
 }  // namespace
@@ -284,14 +347,18 @@ Result<StoredPlan> plan_from_rows(const RubyPlanRows& rows) {
     plan.actions.push_back(std::move(*action));
   }
   if (Status whole = check_references(plan); !whole.ok()) return whole.error();
+  move_output_to_chunks(plan, chunks);
   for (auto& [id, list] : chunks) {
     if (id < 1 || static_cast<std::size_t>(id) > plan.actions.size()) {
       return Error(Code::kCorrupt, fmt::format("output chunks of action {}, which is missing", id));
     }
     stored.chunks.emplace_back(id, std::move(list));
   }
-  if (rows.is_delayed || plan.state == persistence::PlanState::kScheduled) {
-    return Error(Code::kUnprocessable, "waits for its time; what it was called with is known to Ruby only");
+  // The row goes when the plan is taken up: of one that is not scheduled it is left over.
+  if (plan.state == persistence::PlanState::kScheduled) {
+    auto delayed = delayed_from(rows, plan.id);
+    if (!delayed) return delayed.error();
+    stored.delayed = *std::move(delayed);
   }
   return stored;
 }

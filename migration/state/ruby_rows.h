@@ -3,6 +3,8 @@
 // Threads: pure functions.
 #pragma once
 
+#include <optional>
+#include <string>
 #include <vector>
 
 #include "migration/state/plan_source.h"
@@ -17,7 +19,8 @@ struct RubyPlanRows {
   std::vector<Json> steps;    // by id
   std::vector<Json> actions;  // by id
   std::vector<Json> chunks;   // in the order of arrival: "action_id", "kind", "timestamp", "chunk"
-  bool is_delayed = false;    // has a row among the delayed plans
+  std::optional<Json> delayed;          // its row among the delayed plans
+  std::vector<std::string> blocked_by;  // ids of the plans it waits for
 };
 
 // Secrets in inputs are masked. Errors: kCorrupt, naming row and column, when the rows make no plan; kUnprocessable when it is one that

@@ -53,6 +53,11 @@ constexpr std::array kActionColumns = {
 constexpr std::array kChunkColumns = {Column{"action_id", Cell::kNumber}, Column{"kind", Cell::kText}, Column{"timestamp", Cell::kText},
                                       Column{"chunk", Cell::kDocument}};
 
+constexpr std::array kDelayedColumns = {
+    Column{"start_at", Cell::kText},       Column{"start_before", Cell::kText},       Column{"frozen", Cell::kNumber},
+    Column{"args_serializer", Cell::kText}, Column{"serialized_args", Cell::kDocument}, Column{"data", Cell::kDocument}};
+constexpr std::array kDependencyColumns = {Column{"blocked_by_uuid", Cell::kText}};
+
 // What a whole object calls its id is named otherwise in its row.
 std::string_view column_of(std::string_view member) {
   if (member == "execution_plan_id" || member == "execution_plan_uuid") return "";
@@ -134,16 +139,19 @@ class RubySource final : public PlanSource {
     auto actions = read_all("dynflow_actions", "execution_plan_uuid", "id", kActionColumns, id, "action");
     if (!actions) return actions.error();
     rows.actions = std::move(*actions);
-    if (has_chunks()) {
+    if (has_table("dynflow_output_chunks")) {
       auto chunks = read_all("dynflow_output_chunks", "execution_plan_uuid", "id", kChunkColumns, id, kChunk);
       if (!chunks) return chunks.error();
       rows.chunks = std::move(*chunks);
     }
-    Statement delayed(database_, "SELECT count(*) FROM dynflow_delayed_plans WHERE execution_plan_uuid = ?");
-    if (Status started = delayed.start(id); !started.ok()) return started.error();
-    const auto has_row = delayed.next();
-    if (!has_row) return has_row.error();
-    rows.is_delayed = delayed.integer(0) > 0;
+    auto delayed = read_all("dynflow_delayed_plans", "execution_plan_uuid", "rowid", kDelayedColumns, id, "delayed plan");
+    if (!delayed) return delayed.error();
+    if (!delayed->empty()) rows.delayed = std::move(delayed->front());
+    if (has_table("dynflow_execution_plan_dependencies")) {
+      auto dependencies = read_all("dynflow_execution_plan_dependencies", "execution_plan_uuid", "rowid", kDependencyColumns, id, "dependency");
+      if (!dependencies) return dependencies.error();
+      for (const Json& row : *dependencies) rows.blocked_by.push_back(json::get_string(row, "blocked_by_uuid"));
+    }
     return plan_from_rows(rows);
   }
 
@@ -151,8 +159,8 @@ class RubySource final : public PlanSource {
   RubyEra era() const { return schema_ >= kFirstMessagePackSchema ? RubyEra::kMessagePack : RubyEra::kJson; }
   RubyEra chunk_era() const { return schema_ >= kFirstMessagePackChunks ? RubyEra::kMessagePack : RubyEra::kJson; }
 
-  bool has_chunks() {
-    const auto found = database_.query_int("SELECT count(*) FROM sqlite_master WHERE name = 'dynflow_output_chunks'");
+  bool has_table(std::string_view name) {
+    const auto found = database_.query_int(fmt::format("SELECT count(*) FROM sqlite_master WHERE name = '{}'", name).c_str());
     return found.ok() && *found > 0;
   }
 

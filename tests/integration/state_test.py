@@ -16,6 +16,7 @@ from postgres import Postgres
 from programs import SmartProxy, binary, wait_for_task
 from ruby_database import FIRST_CHUNKS, RubyDatabase, Timestamp, recorded
 
+FIXTURES = Path(__file__).resolve().parents[1] / "fixtures"
 NAMES = ("tree-success", "paused-error", "parent", "child", "skipped-warning")
 CHANGED, FINE, WARNINGS, ERROR, JOBS_RUN = 3, 0, 1, 2, 4
 SCRIPT = "5f1c3a3e-6f2d-4c1b-9d43-0d6d1f6d4a10"
@@ -109,12 +110,7 @@ class StateTest(unittest.TestCase):
         self.assertEqual(sorted(path.name for path in self.folder.glob("ruby.sqlite*")), ["ruby.sqlite"])
         self.assertNotIn(b"geheim", self.target.read_bytes())
 
-        with Foreman() as foreman, SmartProxy(self.folder / "proxy", foreman.url, external_core=False,
-                                              dynflow={"database": str(self.target)},
-                                              modules={"remote_execution_ssh": {"enabled": True, "ssh_identity_key_file": "none",
-                                                                                "local_working_dir": str(self.folder),
-                                                                                "cockpit_integration": False}},
-                                              environment={"REX_SIMULATE": "1", "REX_SIMULATE_PATH": "/dev/null"}) as proxy:
+        with Foreman() as foreman, self.simulating_proxy(foreman) as proxy:
             for name in NAMES:
                 self.compare(proxy, recorded(release, name)[0])
             self.check_script(proxy, foreman, has_output=bool(chunks), has_time=schema >= 22)
@@ -198,6 +194,44 @@ class StateTest(unittest.TestCase):
             self.assertIn("in use by process", self.state("import", "--from", self.ruby, "--to", self.target, expect=ERROR)["error"])
             refused = self.state("export", "--from", self.target, "--to", self.folder / "export.sqlite", expect=JOBS_RUN)
             self.assertIn("smart-proxy", refused["signs_of_life"][0])
+
+    def test_what_a_real_sidecar_left_when_it_was_killed(self):
+        """tests/conformance/live_ruby --record has kept its database."""
+        kept = json.loads((FIXTURES / "ruby_dynflow/sidecar.json").read_text(encoding="utf-8"))
+        with sqlite3.connect(self.ruby) as database:
+            database.executescript("\n".join(kept["sql"]))
+        database.close()
+        tasks = kept["tasks"]
+        refused = self.state("import", "--from", self.ruby, "--to", self.target, expect=ERROR)["refused"]
+        self.assertEqual([row["id"] for row in refused], [tasks["secret"]["plan"]])
+        self.assertIn("passwords", refused[0]["reason"])
+        self.state("import", "--from", self.ruby, "--to", self.target, "--skip-refused", expect=WARNINGS)
+        self.assertNotIn(b"geheim", self.target.read_bytes())
+        with Foreman() as foreman, self.simulating_proxy(foreman) as proxy:
+            for name, result in (("done", "success"), ("failed", "error")):
+                shown, wanted = self.shown(proxy, tasks[name]), tasks[name]["document"]
+                self.assertEqual((shown["state"], shown["result"]), ("stopped", result))
+                for key in ("started_at", "ended_at", "run_flow", "finalize_flow", "execution_history"):
+                    self.assertEqual(shown[key], as_array(wanted[key]))
+                self.assertEqual(shown["actions"][0]["output"], wanted["actions"][0]["output"])
+            self.assertEqual(self.shown(proxy, tasks["paused"])["state"], "paused")
+            self.assertEqual(self.shown(proxy, tasks["late"])["state"], "scheduled")
+            # Its time came while nobody was there.
+            self.assertEqual(foreman.wait_for(1, tasks["soon"]["foreman"], timeout=60)[0].data["exit_status"], 0)
+            self.assertEqual(foreman.wait_for(1, tasks["running"]["foreman"], timeout=60)[0].data["exit_status"], "EXCEPTION")
+            output = wait_for_task(proxy.http, tasks["running"]["plan"])["actions"][0]["output"]["result"]
+            before = tasks["running"]["document"]["actions"][0]["output"]["result"]
+            self.assertEqual([chunk["output"] for chunk in output[:len(before)]], [chunk["output"] for chunk in before])
+
+    def simulating_proxy(self, foreman):
+        return SmartProxy(self.folder / "proxy", foreman.url, external_core=False, dynflow={"database": str(self.target)},
+                          modules={"remote_execution_ssh": {"enabled": True, "ssh_identity_key_file": "none",
+                                                            "local_working_dir": str(self.folder), "cockpit_integration": False}},
+                          environment={"REX_SIMULATE": "1", "REX_SIMULATE_PATH": "/dev/null"})
+
+    @staticmethod
+    def shown(proxy, task):
+        return proxy.http.get(f"/dynflow/tasks/{task['plan']}/status").json()
 
     def test_through_postgresql_and_back(self):
         database = self.make("2.0.0", 25)

@@ -1,7 +1,6 @@
 """The proxy hands over from the Ruby sidecar to itself and back while jobs run."""
 
 import random
-import shutil
 import signal
 import unittest
 from collections import Counter
@@ -20,7 +19,6 @@ class HandOver(Live):
     def setUp(self):
         self.place = Path(mkdtemp(prefix="hand-over-", dir=self.folder))
         self.place.chmod(0o755)
-        self.addCleanup(shutil.rmtree, self.place, ignore_errors=True)
         self.foreman = self.enterContext(Foreman())
         self.runs = self.place / "runs"
         self.runs.touch()

@@ -93,12 +93,71 @@ TEST_CASE("What does not fit together is named") {
         "output chunks of action 4, which is missing");
 }
 
-TEST_CASE("A plan that waits for its time is for Ruby to continue") {
+TEST_CASE("Output of before chunks becomes chunks while its runner runs") {
   RubyPlanRows rows = plan_rows();
-  rows.is_delayed = true;
+  rows.chunks.clear();
+  rows.plan["state"] = "running";
+  rows.actions[0]["output"] = *json::parse(R"({"runner_id":"r","result":[{"output_type":"stdout","output":"a\n","timestamp":1795944585.5},
+                                              {"output_type":"debug","output":"b"}]})");
+  rows.steps[1]["state"] = "suspended";
   const auto stored = plan_from_rows(rows);
-  REQUIRE_FALSE(stored.ok());
-  CHECK(stored.error().code() == Code::kUnprocessable);
+  REQUIRE(stored.ok());
+  REQUIRE(stored->chunks.size() == 1);
+  CHECK(stored->chunks[0].first == 1);
+  REQUIRE(stored->chunks[0].second.size() == 2);
+  CHECK(stored->chunks[0].second[0].output == "a\n");
+  CHECK(stored->chunks[0].second[1].output_type == "debug");
+  CHECK(stored->chunks[0].second[1].timestamp > stored->chunks[0].second[0].timestamp);
+  CHECK(*json::parse(stored->plan.actions[0].output) == *json::parse(R"({"runner_id":"r","result":[]})"));
+
+  SECTION("and stays as it is when the runner has ended") {
+    rows.steps[1]["state"] = "success";
+    const auto ended = plan_from_rows(rows);
+    REQUIRE(ended.ok());
+    CHECK(ended->chunks.empty());
+    CHECK(json::parse(ended->plan.actions[0].output)->at("result").size() == 2);
+  }
+}
+
+TEST_CASE("A plan that waits for its time keeps it, and what it was called with") {
+  RubyPlanRows rows = plan_rows();
+  rows.plan["state"] = "scheduled";
+  rows.blocked_by = {"other"};
+  rows.delayed = *json::parse(R"({"start_at":"2026-11-29 11:08:46.146356","start_before":null,"frozen":0,
+    "args_serializer":"Dynflow::Serializers::Noop",
+    "serialized_args":[{"class":"ForemanRemoteExecutionCore::Actions::RunScript","script":"x","ssh_password":null,"secrets":{}}]})");
+  const auto stored = plan_from_rows(rows);
+  REQUIRE(stored.ok());
+  REQUIRE(stored->delayed);
+  CHECK(stored->delayed->plan_id == stored->plan.id);
+  CHECK(dynflow_time(*stored->delayed->start_at) == "2026-11-29 11:08:46.146");
+  CHECK_FALSE(stored->delayed->start_before);
+  CHECK_FALSE(stored->delayed->is_frozen);
+  CHECK(stored->delayed->serializer == "Dynflow::Serializers::Noop");
+  CHECK(stored->delayed->blocked_by == std::vector<std::string>{"other"});
+  CHECK(*json::parse(stored->delayed->args) ==
+        *json::parse(R"({"class":"Proxy::RemoteExecution::Ssh::Actions::RunScript","script":"x","ssh_password":null,"secrets":{}})"));
+
+  SECTION("not what only Ruby can read") {
+    (*rows.delayed)["args_serializer"] = "ForemanTasks::Serializer";
+    CHECK(plan_from_rows(rows).error().code() == Code::kUnprocessable);
+  }
+  SECTION("not with other than one set of values") {
+    (*rows.delayed)["serialized_args"] = *json::parse(R"([{},{}])");
+    CHECK(plan_from_rows(rows).error().code() == Code::kUnprocessable);
+  }
+  SECTION("not with passwords") {
+    (*rows.delayed)["serialized_args"] = *json::parse(R"([{"secrets":{"ssh_password":"geheim"}}])");
+    CHECK(plan_from_rows(rows).error().code() == Code::kUnprocessable);
+  }
+  SECTION("not without its row") {
+    rows.delayed.reset();
+    CHECK(plan_from_rows(rows).error().code() == Code::kCorrupt);
+  }
+  SECTION("one that was taken up has no time any more") {
+    rows.plan["state"] = "running";
+    CHECK_FALSE(plan_from_rows(rows)->delayed);
+  }
 }
 
 }  // namespace
