@@ -134,6 +134,7 @@ Status Service::start(const settings::CoreServiceSettings& settings, std::vector
   }
   options.server_header = "smart_proxy_dynflow_core/" PRODUCT_VERSION;
 
+  if (!settings.console_auth) log::warn({}, ":console_auth: is false: whoever reaches the console can see and change tasks");
   core_ = core::make_core(core_options(settings));
   if (Status started = core_->start(); !started) return started;
   server_ = std::make_unique<http::Server>(std::move(options));

@@ -44,7 +44,8 @@ Status DynflowModule::start_control() {
   log::info({}, "Dynflow: {}: {}", to_string(begin->state), begin->reason);
   if (Status started = control->start(begin->state, std::move(begin->saved), std::move(begin->reason)); !started) return started;
   control_ = std::move(control);
-  tasks_ = std::make_unique<TaskRoutes>(*control_, authorization_);
+  tasks_ = std::make_unique<TaskRoutes>(*control_, authorization_, !options_.core.console_auth);
+  if (!options_.core.console_auth) log::warn({}, ":console_auth: is false: whoever reaches the console can see and change tasks");
   mode_ = std::make_unique<ModeRoutes>(*control_, authorization_);
   return {};
 }

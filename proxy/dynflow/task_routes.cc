@@ -63,6 +63,11 @@ std::string cannot_be_asked(Side side, std::string_view why) {
   return fmt::format("During the hand-over the side \"{}\" has to be asked and cannot be: {}", to_string(side), why);
 }
 
+// A path that every server reads as the same one.
+bool is_plain(std::string_view path) {
+  return path.find('%') == std::string_view::npos && path.find("//") == std::string_view::npos && path.find("/.") == std::string_view::npos;
+}
+
 // What a launch of many looks like: an entry by id. Everything else ("single") names no ids.
 bool names_ids(const Json& input) {
   return input.is_object() && !input.empty() &&
@@ -79,8 +84,8 @@ Json subset(const Json& document, const std::vector<std::string>& ids) {
 
 }  // namespace
 
-TaskRoutes::TaskRoutes(ModeControl& control, std::shared_ptr<const Authorization> authorization)
-    : control_(control), authorization_(std::move(authorization)) {
+TaskRoutes::TaskRoutes(ModeControl& control, std::shared_ptr<const Authorization> authorization, bool console_is_open)
+    : control_(control), authorization_(std::move(authorization)), console_is_open_(console_is_open) {
   constexpr bool kSlashIsOptional = true;
   add(Kind::kLaunch, "POST", "/tasks/launch", kSlashIsOptional);
   add(Kind::kLaunch, "POST", "/tasks", kSlashIsOptional);
@@ -89,8 +94,7 @@ TaskRoutes::TaskRoutes(ModeControl& control, std::shared_ptr<const Authorization
   add(Kind::kCount, "GET", "/tasks/count");
   for (const char* method : {"GET", "POST", "PUT", "PATCH", "DELETE"}) {
     add(Kind::kTask, method, "/tasks/:id/*rest");
-    add(Kind::kConsole, method, "/legacy/console/*rest");
-    add(Kind::kConsole, method, "/legacy/console");
+    for (const char* console : {"/console", "/console/*rest", "/legacy/console", "/legacy/console/*rest"}) add(Kind::kConsole, method, console);
   }
 }
 
@@ -107,7 +111,9 @@ http::Response TaskRoutes::handle(http::Request& request, std::string_view path)
   const View view = control_.view();
   const bool has_two = view.own && view.other;
   if (kind == Kind::kConsole) {
-    if (auto refused = authorization_->refusal(request, path)) return std::move(*refused);
+    if (!console_is_open_ || !is_plain(path)) {
+      if (auto refused = authorization_->refusal(request, path)) return std::move(*refused);
+    }
     return console(request, path, view);
   }
   const bool is_for_target = !has_two || kind == Kind::kRest || (kind == Kind::kCount && !view.needs_both()) ||
@@ -150,9 +156,10 @@ http::Response TaskRoutes::task(http::Request& request, std::string_view path, c
 }
 
 http::Response TaskRoutes::console(http::Request& request, std::string_view path, const View& view) {
+  // Only the plain spelling of the way to the other side is the way there.
+  if (path.substr(0, kLegacy.size()) != kLegacy) return view.side(view.target())->answer(request, path);
   const std::shared_ptr<Backend>& old = view.side(opposite(view.target()));
-  // Only the plain spelling of the way there is the way there.
-  if (!old || path.substr(0, kLegacy.size()) != kLegacy) return not_found_page();
+  if (!old) return not_found_page();
   return old->answer(request, path.substr(kLegacy.size()), kLegacyMount);
 }
 

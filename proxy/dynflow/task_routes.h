@@ -27,8 +27,8 @@ namespace dynflow::proxy {
 
 class TaskRoutes {
  public:
-  // `control` outlives the object.
-  TaskRoutes(ModeControl& control, std::shared_ptr<const Authorization> authorization);
+  // `control` outlives the object. `console_is_open`: nobody is asked for anything at the console (`:console_auth: false`).
+  TaskRoutes(ModeControl& control, std::shared_ptr<const Authorization> authorization, bool console_is_open = false);
 
   // Authorises and answers. `path`: below the mount point, still percent-encoded.
   http::Response handle(http::Request& request, std::string_view path);
@@ -61,6 +61,7 @@ class TaskRoutes {
 
   ModeControl& control_;
   const std::shared_ptr<const Authorization> authorization_;  // owners: the host and its modules
+  const bool console_is_open_;
   http::Router router_;
   std::vector<Kind> kinds_;  // by the router's number
   std::mutex mutex_;

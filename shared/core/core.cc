@@ -9,6 +9,7 @@
 
 #include "shared/api/answers.h"
 #include "shared/api/api.h"
+#include "shared/api/console/console.h"
 #include "shared/callback/callback_action.h"
 #include "shared/callback/foreman_client.h"
 #include "shared/callback/outbox.h"
@@ -75,6 +76,7 @@ class CoreImpl final : public Core {
   std::optional<plugin::Context> context_;
   std::optional<plugin::Plugins> plugins_;
   std::optional<api::Api> api_;
+  std::optional<api::console::Console> console_;
   std::optional<Cleaner> cleaner_;
 };
 
@@ -118,6 +120,7 @@ Status CoreImpl::make_parts() {
                                                          limits.max_output_bytes});
   drops_.set_dispatcher(&*dispatcher_);
   api_.emplace(*world_, launchers_, passwords_);
+  console_.emplace(*world_);
   cleaner_.emplace(*store_, options_.cleaner_age);
   return {};
 }
@@ -185,6 +188,12 @@ void CoreImpl::stop(Deadline deadline) {
 
 http::Response CoreImpl::handle(http::Request& request, std::string_view path, const Authorize& authorize) {
   if (!is_serving_) return api::error_answer(503, "The Dynflow core is not running");
+  if (api::console::Console::is_own(path)) {
+    if (options_.console_auth) {
+      if (auto refusal = authorize(request)) return std::move(*refusal);
+    }
+    return console_->handle(request, path);
+  }
   return api_->handle(request, path, authorize);
 }
 

@@ -1,11 +1,13 @@
 // Reader::find_plans and its count: statements made of what is asked for.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <iterator>
 #include <list>
 
 #include "shared/log/log.h"
 #include "shared/persistence/encoding.h"
+#include "shared/persistence/plan_order.h"
 #include "shared/persistence/postgres/reader.h"
 
 namespace dynflow::persistence::postgres {
@@ -17,8 +19,13 @@ class Conditions {
   // "<condition> <the value as `type`>"
   template <class Value>
   void add(std::string_view condition, std::string_view type, const Value& value) {
-    add_text(fmt::format("{} ${}::{}", condition, ++count_, type));
+    add_text(fmt::format("{} {}", condition, parameter(type, value)));
+  }
+  // What stands for `value` in a condition.
+  template <class Value>
+  std::string parameter(std::string_view type, const Value& value) {
     parameters_.emplace_back(value);
+    return fmt::format("${}::{}", ++count_, type);
   }
   void add_text(std::string_view condition) {
     sql_ += sql_.empty() ? " WHERE " : " AND ";
@@ -61,19 +68,15 @@ void add_conditions(Conditions& conditions, const PlanFilter& filter) {
   if (filter.ended_after) conditions.add("ended_at >=", "bigint", *filter.ended_after);
 }
 
-std::string_view column_of(PlanOrder::Column column) {
-  switch (column) {
-    case PlanOrder::Column::kInserted: return "number";
-    case PlanOrder::Column::kId: return "id";
-    case PlanOrder::Column::kLabel: return "label";
-    case PlanOrder::Column::kState: return "state";
-    case PlanOrder::Column::kResult: return "result";
-    case PlanOrder::Column::kStartedAt: return "started_at";
-    case PlanOrder::Column::kEndedAt: return "ended_at";
-    case PlanOrder::Column::kExecutionTime: return "execution_time";
-    case PlanOrder::Column::kRealTime: return "real_time";
-  }
-  return "number";
+void add_place(Conditions& conditions, const PageOrder& order) {
+  if (!order.after && !order.before) return;
+  const PlanPlace& place = order.before ? *order.before : *order.after;
+  std::string key;
+  if (const auto* integer = std::get_if<std::int64_t>(&place.key)) key = conditions.parameter("bigint", *integer);
+  if (const auto* real = std::get_if<double>(&place.key)) key = conditions.parameter("double precision", *real);
+  if (const auto* text = std::get_if<std::string>(&place.key)) key = conditions.parameter("text", *text);
+  const std::string number = conditions.parameter("bigint", place.number);
+  conditions.add_text(place_condition(order, key, number));
 }
 
 // A row for people: damage must not hide the other plans.
@@ -105,22 +108,36 @@ PlanRecord read_summary(const Rows& rows, int row) {
 }  // namespace
 
 Result<std::vector<PlanRecord>> Reader::find_plans(const PlanFilter& filter, const PlanOrder& order) {
+  auto listed = list_plans(filter, {order.column, order.is_descending, order.limit}, order.offset);
+  if (!listed.ok()) return listed.error();
+  std::vector<PlanRecord> plans;
+  plans.reserve(listed->size());
+  for (ListedPlan& one : *listed) plans.push_back(std::move(one.plan));
+  return plans;
+}
+
+Result<std::vector<ListedPlan>> Reader::list_plans(const PlanFilter& filter, const PageOrder& order, std::size_t offset) {
   Conditions conditions;
   add_conditions(conditions, filter);
+  add_place(conditions, order);
   std::string sql =
       "SELECT id, state, result, label, root_plan_step_id, started_at, ended_at, execution_time, real_time, history,"
-      " request_digest, owner FROM plans" + conditions.sql();
-  const bool may_be_unset = order.column == PlanOrder::Column::kStartedAt || order.column == PlanOrder::Column::kEndedAt;
-  fmt::format_to(std::back_inserter(sql), " ORDER BY {}{}{}, number OFFSET {}", column_of(order.column),
-                 order.is_descending ? " DESC" : "", may_be_unset ? " NULLS LAST" : "", order.offset);
+      " request_digest, owner, number FROM plans" + conditions.sql() + order_by(order);
+  if (offset > 0) fmt::format_to(std::back_inserter(sql), " OFFSET {}", offset);
   if (order.limit > 0) fmt::format_to(std::back_inserter(sql), " LIMIT {}", order.limit);
   const auto answers = pool_.with([&](Connection& connection) {
     connection.queue_text(sql, conditions.parameters());
     return connection.run(ConnectionPool::deadline());
   });
   if (!answers.ok()) return answers.error();
-  std::vector<PlanRecord> plans;
-  for (int row = 0; row < answers->front().count(); ++row) plans.push_back(read_summary(answers->front(), row));
+  const Rows& rows = answers->front();
+  std::vector<ListedPlan> plans;
+  for (int row = 0; row < rows.count(); ++row) {
+    PlanRecord plan = read_summary(rows, row);
+    PlanPlace place = place_of(plan, rows.integer(row, 12), order.column);
+    plans.push_back({std::move(plan), std::move(place)});
+  }
+  if (order.before) std::reverse(plans.begin(), plans.end());
   return plans;
 }
 

@@ -57,7 +57,7 @@ std::size_t bytes_of(const WriteBatch& batch) {
   return total;
 }
 
-class PostgresStore final : public Store {
+class PostgresStore final : public Store, public PlanPages {
  public:
   PostgresStore(StoreOptions options, ServerUrl url)
       : options_(std::move(options)),
@@ -91,6 +91,9 @@ class PostgresStore final : public Store {
   }
   Result<std::vector<PlanRecord>> find_plans(const PlanFilter& filter, const PlanOrder& order) override {
     return reader_.find_plans(filter, order);
+  }
+  Result<std::vector<ListedPlan>> find_page(const PlanFilter& filter, const PageOrder& order) override {
+    return reader_.list_plans(filter, order);
   }
   Result<std::int64_t> count_plans(const PlanFilter& filter) override { return reader_.count_plans(filter); }
   Result<std::int64_t> count_plans(std::optional<PlanState> state) override { return reader_.count_plans(state); }

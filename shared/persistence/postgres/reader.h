@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "shared/persistence/postgres/connection_pool.h"
+#include "shared/persistence/plan_pages.h"
 #include "shared/persistence/store.h"
 
 namespace dynflow::persistence::postgres {
@@ -24,6 +25,8 @@ class Reader {
   Result<std::vector<PlanIdentity>> load_identities(const std::vector<std::string>& ids);
   Result<std::vector<PlanStatus>> load_sub_plans(std::string_view caller_plan_id);
   Result<std::vector<PlanRecord>> find_plans(const PlanFilter& filter, const PlanOrder& order);
+  // As PlanPages::find_page().
+  Result<std::vector<ListedPlan>> list_plans(const PlanFilter& filter, const PageOrder& order, std::size_t offset = 0);
   Result<std::int64_t> count_plans(const PlanFilter& filter);
   Result<std::int64_t> count_plans(std::optional<PlanState> state);
   Result<std::vector<std::string>> load_unfinished();

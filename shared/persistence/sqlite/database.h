@@ -53,7 +53,7 @@ class Database {
 // A prepared statement, made at its first use. Its SQL and the database must outlive it.
 class Statement {
  public:
-  using Value = std::variant<std::int64_t, std::string>;
+  using Value = std::variant<std::int64_t, double, std::string>;
 
   Statement(Database& database, const char* sql) : database_(&database), sql_(sql) {}
   Statement(const Statement&) = delete;

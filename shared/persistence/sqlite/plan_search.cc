@@ -2,10 +2,10 @@
 
 #include <fmt/format.h>
 
-#include <iterator>
 #include <utility>
 
 #include "shared/json/json.h"
+#include "shared/persistence/plan_order.h"
 
 namespace dynflow::persistence {
 namespace {
@@ -37,9 +37,8 @@ class Conditions {
   bool is_first_ = true;
 };
 
-void add_conditions(PlanSearch& search, const PlanFilter& filter) {
+void add_conditions(Conditions& conditions, const PlanFilter& filter) {
   const auto as_is = [](const std::string& text) -> std::string_view { return text; };
-  Conditions conditions(search);
   conditions.add_list("id", filter.ids, as_is);
   conditions.add_list("state", filter.states, [](PlanState state) { return to_string(state); });
   conditions.add_list("result", filter.results, [](PlanResult result) { return to_string(result); });
@@ -62,38 +61,35 @@ void add_conditions(PlanSearch& search, const PlanFilter& filter) {
   }
 }
 
-std::string_view column_of(PlanOrder::Column column) {
-  switch (column) {
-    case PlanOrder::Column::kInserted: return "number";
-    case PlanOrder::Column::kId: return "id";
-    case PlanOrder::Column::kLabel: return "label";
-    case PlanOrder::Column::kState: return "state";
-    case PlanOrder::Column::kResult: return "result";
-    case PlanOrder::Column::kStartedAt: return "started_at";
-    case PlanOrder::Column::kEndedAt: return "ended_at";
-    case PlanOrder::Column::kExecutionTime: return "execution_time";
-    case PlanOrder::Column::kRealTime: return "real_time";
-  }
-  return "number";
+void add_place(PlanSearch& search, Conditions& conditions, const PageOrder& order) {
+  if (!order.after && !order.before) return;
+  const PlanPlace& place = order.before ? *order.before : *order.after;
+  conditions.add(place_condition(order, "?", "?"));
+  if (const auto* integer = std::get_if<std::int64_t>(&place.key)) search.values.emplace_back(*integer);
+  if (const auto* real = std::get_if<double>(&place.key)) search.values.emplace_back(*real);
+  if (const auto* text = std::get_if<std::string>(&place.key)) search.values.emplace_back(*text);
+  search.values.emplace_back(place.number);
 }
 
 }  // namespace
 
-PlanSearch search_plans(std::string_view columns, const PlanFilter& filter, const PlanOrder& order) {
+PlanSearch search_page(std::string_view columns, const PlanFilter& filter, const PageOrder& order, std::size_t offset) {
   PlanSearch search{fmt::format("SELECT {} FROM plans", columns), {}};
-  add_conditions(search, filter);
-  const bool may_be_unset = order.column == PlanOrder::Column::kStartedAt || order.column == PlanOrder::Column::kEndedAt;
-  fmt::format_to(std::back_inserter(search.sql), " ORDER BY {}{}{}, number LIMIT ? OFFSET ?", column_of(order.column),
-                 order.is_descending ? " DESC" : "", may_be_unset ? " NULLS LAST" : "");
+  Conditions conditions(search);
+  add_conditions(conditions, filter);
+  add_place(search, conditions, order);
+  search.sql += order_by(order);
+  search.sql += " LIMIT ? OFFSET ?";
   const std::int64_t all = -1;  // SQLite's word for no limit
   search.values.emplace_back(order.limit == 0 ? all : static_cast<std::int64_t>(order.limit));
-  search.values.emplace_back(static_cast<std::int64_t>(order.offset));
+  search.values.emplace_back(static_cast<std::int64_t>(offset));
   return search;
 }
 
 PlanSearch count_plans_of(const PlanFilter& filter) {
   PlanSearch search{"SELECT count(*) FROM plans", {}};
-  add_conditions(search, filter);
+  Conditions conditions(search);
+  add_conditions(conditions, filter);
   return search;
 }
 

@@ -7,7 +7,7 @@
 #include <string_view>
 #include <vector>
 
-#include "shared/persistence/records.h"
+#include "shared/persistence/plan_pages.h"
 #include "shared/persistence/sqlite/database.h"
 
 namespace dynflow::persistence {
@@ -17,8 +17,9 @@ struct PlanSearch {
   std::vector<Statement::Value> values;
 };
 
-// `columns` of the plans that the filter names, in the order asked for. The length of its lists is not part of the SQL.
-PlanSearch search_plans(std::string_view columns, const PlanFilter& filter, const PlanOrder& order);
+// `columns` of the plans that the filter names, in the order asked for (with `before`: in the opposite one). The length of its lists is
+// not part of the SQL.
+PlanSearch search_page(std::string_view columns, const PlanFilter& filter, const PageOrder& order, std::size_t offset = 0);
 PlanSearch count_plans_of(const PlanFilter& filter);
 
 }  // namespace dynflow::persistence

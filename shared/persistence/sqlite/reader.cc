@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "shared/log/log.h"
@@ -253,18 +254,30 @@ Result<std::vector<std::string>> Reader::load_unfinished() {
 }
 
 Result<std::vector<PlanRecord>> Reader::find_plans(const PlanFilter& filter, const PlanOrder& order) {
-  const PlanSearch search = search_plans(
+  auto listed = list_plans(filter, {order.column, order.is_descending, order.limit}, order.offset);
+  if (!listed.ok()) return listed.error();
+  std::vector<PlanRecord> plans;
+  plans.reserve(listed->size());
+  for (ListedPlan& one : *listed) plans.push_back(std::move(one.plan));
+  return plans;
+}
+
+Result<std::vector<ListedPlan>> Reader::list_plans(const PlanFilter& filter, const PageOrder& order, std::size_t offset) {
+  const PlanSearch search = search_page(
       "id, state, result, label, root_plan_step_id, started_at, ended_at, execution_time, real_time, history,"
-      " request_digest, owner",
-      filter, order);
+      " request_digest, owner, number",
+      filter, order, offset);
   Statement statement(database_, search.sql.c_str());
   if (Status started = statement.start_with(search.values); !started.ok()) return started.error();
-  std::vector<PlanRecord> plans;
+  std::vector<ListedPlan> plans;
   Status done = for_rows(statement, [&]() -> Status {
-    plans.push_back(read_summary(statement));
+    PlanRecord plan = read_summary(statement);
+    PlanPlace place = place_of(plan, statement.integer(12), order.column);
+    plans.push_back({std::move(plan), std::move(place)});
     return {};
   });
   if (!done.ok()) return done.error();
+  if (order.before) std::reverse(plans.begin(), plans.end());
   return plans;
 }
 

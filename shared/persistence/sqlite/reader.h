@@ -8,6 +8,7 @@
 
 #include "shared/persistence/sqlite/database.h"
 #include "shared/persistence/sqlite/delayed_reader.h"
+#include "shared/persistence/plan_pages.h"
 #include "shared/persistence/store.h"
 
 namespace dynflow::persistence {
@@ -26,6 +27,8 @@ class Reader {
   Result<std::vector<PlanStatus>> load_sub_plans(std::string_view caller_plan_id);
   Result<std::vector<std::string>> load_unfinished();
   Result<std::vector<PlanRecord>> find_plans(const PlanFilter& filter, const PlanOrder& order);
+  // As PlanPages::find_page().
+  Result<std::vector<ListedPlan>> list_plans(const PlanFilter& filter, const PageOrder& order, std::size_t offset = 0);
   Result<std::int64_t> count_plans(const PlanFilter& filter);
   // Of all plans, or of those that this world owns.
   Result<std::vector<EventRecord>> load_events(const std::optional<std::string>& owner);

@@ -34,7 +34,7 @@ constexpr std::size_t kCleanSlice = 250;
 constexpr std::chrono::milliseconds kIdleAfter{50};
 constexpr std::int64_t kPageBytes = 4096;
 
-class SqliteStore final : public Store {
+class SqliteStore final : public Store, public PlanPages {
  public:
   static Result<std::unique_ptr<Store>> open(const StoreOptions& options);
 
@@ -67,6 +67,9 @@ class SqliteStore final : public Store {
   Result<std::vector<std::string>> load_unfinished() override { return readers_.borrow()->load_unfinished(); }
   Result<std::vector<PlanRecord>> find_plans(const PlanFilter& filter, const PlanOrder& order) override {
     return readers_.borrow()->find_plans(filter, order);
+  }
+  Result<std::vector<ListedPlan>> find_page(const PlanFilter& filter, const PageOrder& order) override {
+    return readers_.borrow()->list_plans(filter, order);
   }
   Result<std::int64_t> count_plans(const PlanFilter& filter) override { return readers_.borrow()->count_plans(filter); }
   Result<std::vector<EventRecord>> load_events() override;

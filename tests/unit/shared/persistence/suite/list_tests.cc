@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <string>
 
+#include "shared/persistence/plan_pages.h"
 #include "tests/unit/shared/persistence/sample_plans.h"
 #include "tests/unit/shared/persistence/suite/probes.h"
 #include "tests/unit/shared/persistence/suite/tests.h"
@@ -150,6 +151,62 @@ void plans_are_paged(Store& store) {
   CHECK(found(store, {}, order) == Ids{"b", "a", "c"});
 }
 
+Ids ids_of_page(const std::vector<ListedPlan>& page) {
+  Ids ids;
+  for (const ListedPlan& one : page) ids.push_back(one.plan.id);
+  return ids;
+}
+
+// The list in pages of `limit`, forwards by `after` and then all the way back by `before`.
+Ids by_places(PlanPages& pages, PageOrder order, std::size_t limit) {
+  order.limit = limit;
+  Ids forwards;
+  std::vector<ListedPlan> last;
+  for (auto page = get(pages.find_page({}, order)); !page.empty(); page = get(pages.find_page({}, order))) {
+    for (const ListedPlan& one : page) {
+      forwards.push_back(one.plan.id);
+      CHECK(is_place_of(one.place, order.column));
+    }
+    REQUIRE(forwards.size() <= 4);
+    order.after = page.back().place;
+    last = std::move(page);
+  }
+  Ids backwards = ids_of_page(last);
+  order.after.reset();
+  order.before = last.front().place;
+  for (auto page = get(pages.find_page({}, order)); !page.empty(); page = get(pages.find_page({}, order))) {
+    const Ids ids = ids_of_page(page);
+    backwards.insert(backwards.begin(), ids.begin(), ids.end());
+    REQUIRE(backwards.size() <= 4);
+    order.before = page.front().place;
+  }
+  CHECK(backwards == forwards);
+  return forwards;
+}
+
+void pages_begin_at_places(Store& store) {
+  PlanPages* pages = pages_of(store);
+  REQUIRE(pages != nullptr);
+  store_four(store);
+  for (const Column column : {Column::kInserted, Column::kId, Column::kLabel, Column::kState, Column::kResult, Column::kStartedAt,
+                              Column::kEndedAt, Column::kExecutionTime, Column::kRealTime}) {
+    for (const bool is_descending : {false, true}) {
+      INFO("column " << static_cast<int>(column) << (is_descending ? " down" : " up"));
+      for (const std::size_t limit : {1, 2, 3}) {
+        CHECK(by_places(*pages, {column, is_descending}, limit) == ordered(store, column, is_descending));
+      }
+    }
+  }
+  // A place stays where it was when its plan is gone.
+  PageOrder order;
+  order.after = get(pages->find_page({}, order)).front().place;
+  REQUIRE(get(store.clean(Time::max(), 10)) > 0);
+  CHECK(ids_of_page(get(pages->find_page({}, order))) == Ids{"b"});
+  PlanFilter filter;
+  filter.states = {PlanState::kStopped};
+  CHECK(get(pages->find_page(filter, order)).empty());
+}
+
 template <class Set>
 Ids filtered(Store& store, Set set) {
   PlanFilter filter;
@@ -222,6 +279,7 @@ std::vector<StoreTest> list_tests() {
       {"counts follow the states", "[S09]", counts_follow_states},
       {"plans are ordered", "[S05]", plans_are_ordered},
       {"plans are paged", "[S04]", plans_are_paged},
+      {"pages begin at places, both ways", "[S04]", pages_begin_at_places},
       {"plans are filtered", "[S06][S09]", plans_are_filtered},
       {"delayed plans are filtered", "[S07]", delayed_plans_are_filtered},
       {"found plans come without their parts", "", found_plans_are_summaries},
