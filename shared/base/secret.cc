@@ -1,8 +1,14 @@
 #include "shared/base/secret.h"
 
-#include <string.h>
+#include "shared/base/wiped_memory.h"
 
 namespace dynflow {
+
+Secret::Secret(std::string&& text) : text_(std::move(text)) {
+  // A short one is copied, not moved.
+  text.resize(text.capacity());
+  dynflow::wipe(text);
+}
 
 Secret& Secret::operator=(const Secret& other) {
   if (this != &other) {
@@ -24,8 +30,7 @@ Secret& Secret::operator=(Secret&& other) noexcept {
 void Secret::wipe() {
   // Up to the capacity: a moved-from short string keeps its bytes.
   text_.resize(text_.capacity());
-  ::explicit_bzero(text_.data(), text_.size());
-  text_.clear();
+  dynflow::wipe(text_);
 }
 
 bool equal_in_constant_time(std::string_view a, std::string_view b) {

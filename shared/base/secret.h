@@ -12,7 +12,9 @@ namespace dynflow {
 class Secret {
  public:
   Secret() = default;
-  explicit Secret(std::string text) : text_(std::move(text)) {}
+  // Leaves nothing in the text that was given away.
+  explicit Secret(std::string&& text);
+  explicit Secret(const std::string& text) : text_(text) {}
   Secret(const Secret&) = default;
   Secret(Secret&& other) noexcept : text_(std::move(other.text_)) { other.wipe(); }
   Secret& operator=(const Secret& other);

@@ -2,6 +2,7 @@
 #include <cassert>
 #include <utility>
 
+#include "shared/base/wiped_memory.h"
 #include "shared/engine/execution.h"
 #include "shared/engine/plan_changes.h"
 #include "shared/engine/references.h"
@@ -202,6 +203,7 @@ void Execution::execute_run(WorkItem item) {
   const Time began = clock().now();
   const Instant start = clock().instant();
   Outcome outcome = run_action(id, item.delivery ? &item.delivery->event : nullptr);
+  if (!secrets_.is_null()) wipe_unused_stack();
   if (is_halted_) return abandon(id, before, outcome);
   take_output();  // what the action itself has said, before it may end the plan
   if (!outcome.chunks.empty()) {

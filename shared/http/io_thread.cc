@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "shared/base/wiped_memory.h"
 #include "shared/http/message.h"
 #include "shared/log/log.h"
 
@@ -215,6 +216,8 @@ void IoThread::handle(ServedConnection& connection) {
   if (connection.phase == Phase::kClosed) return destroy(connection);
   if (connection.phase == Phase::kLingering) return linger(connection);
   const Intake intake = connection.advance(scratch_);
+  // Passwords come in bodies, and the dynamic linker keeps registers on the stack when it binds a function.
+  if (connection.head.body != BodyKind::kNone) wipe_unused_stack();
   switch (intake.kind) {
     case Intake::Kind::kWait: return park(connection, intake.io);
     case Intake::Kind::kClose: return destroy(connection);

@@ -4,6 +4,8 @@
 #include <array>
 #include <cstring>
 
+#include "shared/base/wiped_memory.h"
+
 namespace dynflow::http {
 
 std::optional<std::uint64_t> RequestBody::length() const {
@@ -64,6 +66,7 @@ Result<std::size_t> RequestBody::read_more(std::span<char> buffer) {
       return got;
     }
     connection_.append_input({scratch.data(), *got});
+    wipe(std::span(scratch).first(*got));
   }
   return std::size_t{0};
 }

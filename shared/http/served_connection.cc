@@ -1,5 +1,6 @@
 #include "shared/http/served_connection.h"
 
+#include "shared/base/wiped_memory.h"
 #include "shared/net/peer_certificate.h"
 
 namespace dynflow::http {
@@ -28,7 +29,7 @@ ServedConnection::ServedConnection(Fd fd, IoThread& thread, const ServerOptions&
 void ServedConnection::consume(std::size_t count) {
   in_at_ += count;
   if (in_at_ < in_.size()) return;
-  in_.clear();
+  wipe(in_);
   in_at_ = 0;
 }
 
@@ -67,6 +68,7 @@ Intake ServedConnection::advance(std::span<char> scratch) {
     if (got.state != net::IoState::kReady) return closed();
     const bool is_first_byte = is_idle();
     in_.append(scratch.data(), got.bytes);
+    wipe(scratch.first(got.bytes));
     if (is_first_byte) set_deadline(options.head_deadline);
   }
 }
@@ -136,10 +138,11 @@ bool ServedConnection::finish_request() {
     auto step = framing.take(input(), sink);
     if (!step) return false;
     consume(step->consumed);
+    wipe(std::span(sink).first(step->produced));
   }
   phase = Phase::kHead;
   has_served = true;
-  body.clear();
+  wipe(body);
   scanner_.reset();
   return true;
 }

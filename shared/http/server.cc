@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "shared/base/ids.h"
+#include "shared/base/wiped_memory.h"
 #include "shared/http/engine.h"
 #include "shared/http/io_thread.h"
 #include "shared/http/request_body.h"
@@ -133,7 +134,12 @@ void Server::Impl::stop(Deadline deadline) {
 
 // Runs on a worker: one request, and those that follow on the same connection without a wait.
 void Server::Impl::serve(ServedConnection& connection) {
-  while (serve_one(connection)) {
+  for (;;) {
+    const bool has_body = connection.head.body != BodyKind::kNone;
+    const bool goes_on = serve_one(connection);
+    // Passwords come in bodies.
+    if (has_body) wipe_unused_stack();
+    if (!goes_on) return;
     if (!connection.has_input() && !stays_for_next(connection)) return connection.owner.park(connection, net::IoState::kWantRead);
     char scratch[kReadSize];
     const Intake intake = connection.advance(scratch);

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "shared/base/thread.h"
+#include "shared/base/wiped_memory.h"
 #include "shared/json/json.h"
 #include "shared/log/log.h"
 #include "shared/runner/job.h"
@@ -210,6 +211,7 @@ class Dispatcher::Impl : public std::enable_shared_from_this<Impl> {
         chosen = choose();
       }
       jobs_.erase(found);
+      wipe_unused_stack();  // it may have had passwords in hand
       announce(chosen);
     });
   }

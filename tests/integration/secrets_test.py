@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Secrets of a launch are planted and then searched for, everywhere that others look: documents, statuses, logs at DEBUG, bytes of the
-database, environment and arguments of child processes, and what Foreman is told."""
+database, environment and arguments of child processes, what Foreman is told, and the memory of our programs once the job has ended."""
 
 import shutil
 import tempfile
@@ -9,9 +9,12 @@ import unittest
 import uuid
 from pathlib import Path
 
+import memory
 from foreman import Foreman
-from programs import SmartProxy, wait_for_task
-from sshd import Sshd
+from network import wait_until
+from pki import Pki
+from programs import CoreService, SmartProxy, wait_for_task
+from sshd import Sshd, lock_key
 
 
 def descendants(pid):
@@ -92,6 +95,62 @@ class Secrets(unittest.TestCase):
         self.assertEqual(self.proxy.stop(), 0)
         for file, data in self.files():
             self.assertEqual(self.found_in(data), [], file)
+
+
+class Memory(unittest.TestCase):
+    """What a core dump would show. While the job runs its secrets are there; docs/secrets.md says where."""
+
+    def setUp(self):
+        self.folder = Path(tempfile.mkdtemp(prefix="secrets-"))
+        self.addCleanup(shutil.rmtree, self.folder, ignore_errors=True)
+        self.foreman = self.enterContext(Foreman())
+        self.sshd = self.enterContext(Sshd(self.folder / "sshd", passwords=True))
+        # Long texts are on the heap, short ones wherever their object is.
+        self.planted = {f"{size}_{name}": f"plant-{name}-{uuid.uuid4().hex}"[-length:] for size, length in (("long", 99), ("short", 13))
+                        for name in ("ssh_password", "key_passphrase", "effective_user_password", "sudo_password", "otp")}
+        self.keys = {size: lock_key(self.sshd.client_key, self.folder / f"key-{size}", self.planted[f"{size}_key_passphrase"])
+                     for size in ("long", "short")}
+
+    def run_job(self, size, http, programs):
+        """The server does not take the password, then the key is used. Two jobs at once: the second finds the key decrypted."""
+        secret = {name.removeprefix(f"{size}_"): text for name, text in self.planted.items() if name.startswith(size)}
+        plans = [str(uuid.uuid4()) for _ in range(2)]
+        answer = http.post("/dynflow/tasks/launch", {"operation": "ssh", "options": {}, "input": {plan: {
+            "action_class": "Proxy::RemoteExecution::Ssh::Actions::RunScript", "action_input": {
+                "hostname": self.sshd.address, "ssh_port": self.sshd.port, "ssh_user": self.sshd.user, "script": "echo began; sleep 2",
+                "effective_user": None, "secrets": {name: secret[name] for name in ("ssh_password", "key_passphrase", "effective_user_password")},
+                "sudo_password": secret["sudo_password"], "otp": secret["otp"],
+                "callback": {"task_id": str(uuid.uuid4()), "step_id": 3}}} for plan in plans}})
+        self.assertEqual(answer.status, 200, answer.text)
+        during = {name for program in programs for name in memory.search(program.process.pid, self.planted)}
+        self.assertIn(f"{size}_ssh_password", during, "the search finds nothing at all")
+        for plan in plans:
+            self.assertEqual(wait_for_task(http, plan)["result"], "success")
+        after = {}
+
+        def is_clean():
+            after.clear()
+            after.update({program.name: found for program in programs if (found := memory.search(program.process.pid, self.planted))})
+            return not after
+        try:
+            wait_until(is_clean, "secrets to be gone from memory", 5)
+        except TimeoutError:
+            self.fail(f"left in memory: {after}")
+
+    def test_of_the_proxy_that_runs_jobs(self):
+        pki = Pki(self.folder / "pki")
+        for size, key in self.keys.items():
+            with self.subTest(size), SmartProxy(
+                    self.folder / f"proxy-{size}", self.foreman.url, ssh_key=key, external_core=False, identity=pki.proxy, ca=pki.ca.cert,
+                    environment={"HOME": str(self.folder)}, dynflow={"database": self.folder / f"{size}.sqlite"}) as proxy:
+                self.run_job(size, proxy.https(pki.foreman), [proxy])
+
+    def test_of_the_proxy_and_its_core_service(self):
+        for size, key in self.keys.items():
+            with (self.subTest(size), CoreService(self.folder / f"core-{size}", self.foreman.url, ssh_key=key,
+                                                  environment={"HOME": str(self.folder)}) as core,
+                  SmartProxy(self.folder / f"relay-{size}", self.foreman.url, external_core=True, core_url=core.url) as proxy):
+                self.run_job(size, proxy.http, [proxy, core])
 
 
 if __name__ == "__main__":

@@ -25,6 +25,14 @@ def make_key(path, kind="ed25519", passphrase=""):
     return path
 
 
+def lock_key(key, path, passphrase):
+    """A copy of a key pair at `path` and `path`.pub that opens with the passphrase."""
+    for suffix in ("", ".pub"):
+        shutil.copy(f"{key}{suffix}", f"{path}{suffix}")
+    subprocess.run(["ssh-keygen", "-q", "-p", "-P", "", "-N", passphrase, "-f", str(path)], check=True, stdin=subprocess.DEVNULL)
+    return path
+
+
 def account_is_locked(user):
     """sshd without PAM refuses accounts whose password field starts with '!'. False where we may not look."""
     try:

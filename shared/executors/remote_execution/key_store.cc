@@ -7,6 +7,10 @@
 #include <algorithm>
 #include <cstdlib>
 #include <cstring>
+#include <utility>
+
+#include "shared/base/wiped_memory.h"
+#include "shared/net/digest.h"
 
 namespace dynflow::remote_execution {
 namespace {
@@ -44,13 +48,23 @@ KeyPtr with_certificate(const std::string& path, ssh_key plain) {
 
 }  // namespace
 
+std::string KeyStore::proof_of(const Secret& passphrase) const {
+  if (passphrase.empty()) return {};
+  std::string text = salt_;
+  text += passphrase.reveal();
+  std::string proof = net::sha256_hex(text);
+  wipe(text);
+  return proof;
+}
+
 KeyStore::Loaded KeyStore::load(const std::string& path, const Secret& passphrase) {
   const std::string certificate = path + "-cert.pub";
   const std::string stamp = stamp_of(path) + " " + stamp_of(certificate);
+  std::string proof = proof_of(passphrase);
   std::lock_guard lock(mutex_);
   std::erase_if(entries_, [](const Entry& entry) { return entry.identity.expired(); });
   for (const Entry& entry : entries_) {
-    if (entry.path == path && entry.stamp == stamp && entry.passphrase == passphrase) {
+    if (entry.path == path && entry.stamp == stamp && equal_in_constant_time(entry.proof, proof)) {
       if (auto identity = entry.identity.lock()) return {std::move(identity), false, {}};
     }
   }
@@ -66,7 +80,7 @@ KeyStore::Loaded KeyStore::load(const std::string& path, const Secret& passphras
   auto identity = std::make_shared<Identity>();
   identity->key.reset(key);
   if (::access(certificate.c_str(), R_OK) == 0) identity->certified_key = with_certificate(certificate, key);
-  entries_.push_back({path, passphrase, stamp, identity});
+  entries_.push_back({path, std::move(proof), stamp, identity});
   return {std::move(identity), false, {}};
 }
 

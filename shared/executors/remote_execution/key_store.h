@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "shared/base/clock.h"
+#include "shared/base/ids.h"
 #include "shared/base/result.h"
 #include "shared/base/secret.h"
 
@@ -40,10 +41,14 @@ class KeyStore {
  private:
   struct Entry {
     std::string path;
-    Secret passphrase;
+    std::string proof;  // of the passphrase; see proof_of()
     std::string stamp;  // of both files, changes when they do
     std::weak_ptr<const Identity> identity;
   };
+  // Tells one passphrase from another; it is not kept itself, and differs in each process.
+  std::string proof_of(const Secret& passphrase) const;
+
+  const std::string salt_ = random_hex(32);
   std::mutex mutex_;  // guards entries_; held while loading, so that a key is decrypted once however many ask
   std::vector<Entry> entries_;
 };

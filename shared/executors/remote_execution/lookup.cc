@@ -3,6 +3,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "shared/base/wiped_memory.h"
 #include "shared/executors/remote_execution/known_hosts.h"
 
 namespace dynflow::remote_execution {
@@ -34,6 +35,7 @@ Lookup look_up(const LookupRequest& request, KeyStore& keys) {
   Lookup lookup;
   if (request.wants_addresses) resolve(request, lookup);
   lookup.key = keys.load(request.key_file, request.passphrase);
+  if (!request.passphrase.empty()) wipe_unused_stack();
   if (!request.forget_in.empty()) {
     if (Status done = forget_host(request.forget_in, request.host, request.port); !done) {
       lookup.forget_error = done.error().message();
