@@ -32,6 +32,7 @@ void fuzz(std::string_view bytes) {
 
   http::Request request;
   request.peer.address = "192.0.2.7";
+  request.local_address = "192.0.2.1:8443";
   request.request_id = "r1";
   while (!bytes.empty()) {
     const std::string_view line = next_line(bytes);
