@@ -66,6 +66,7 @@ struct Stage {
   std::size_t hosts = 0;  // of a job
   std::size_t jobs = 0;   // of a round
   std::vector<ModeFindings> modes;  // in-process, external
+  std::optional<ModeFindings> ruby;  // one round, where the Ruby pair is installed
 };
 
 struct Findings {

@@ -119,22 +119,29 @@ void add_curve(std::string& html, const Stage& stage) {
 
 void add_table(std::string& html, const Stage& stage) {
   auto out = std::back_inserter(html);
-  html += "<table><thead><tr><th>measure</th><th>in-process</th><th>external</th><th></th></tr></thead><tbody>\n";
+  const auto third = [&](const std::string& text) { return stage.ruby ? fmt::format("<td>{}</td>", text) : std::string(); };
+  fmt::format_to(out, "<table><thead><tr><th>measure</th><th>in-process</th><th>external</th>{}<th></th></tr></thead><tbody>\n",
+                 stage.ruby ? "<th>Ruby pair</th>" : "");
   for (const Measure& measure : measures_of(stage)) {
     const bool first_wins = measure.is_more_better ? measure.in_process > measure.external : measure.in_process < measure.external;
-    fmt::format_to(out, "<tr><td>{}</td><td{}>{}</td><td{}>{}</td><td class=\"unit\">{}</td></tr>\n", escaped(measure.name),
+    fmt::format_to(out, "<tr><td>{}</td><td{}>{}</td><td{}>{}</td>{}<td class=\"unit\">{}</td></tr>\n", escaped(measure.name),
                    first_wins ? " class=\"better\"" : "", number_text(measure.in_process), first_wins ? "" : " class=\"better\"",
-                   number_text(measure.external), escaped(measure.unit));
+                   number_text(measure.external), third(number_text(measure.ruby.value_or(0))), escaped(measure.unit));
   }
-  fmt::format_to(out, "<tr><td>jobs that succeeded</td><td>{}/{}</td><td>{}/{}</td><td></td></tr>\n", stage.modes[0].succeeded(),
-                 stage.modes[0].tasks(), stage.modes[1].succeeded(), stage.modes[1].tasks());
-  for (const ModeFindings& mode : stage.modes) {
-    for (const ProcessMemory& process : mode.memory) {
-      const std::string text = fmt::format("{} to {}", number_text(static_cast<double>(process.idle_kib) / 1024),
-                                           number_text(static_cast<double>(process.after_kib) / 1024));
-      const bool is_first = mode.mode == Mode::kInProcess;
-      fmt::format_to(out, "<tr><td>memory of {}, before and after</td><td>{}</td><td>{}</td><td class=\"unit\">MiB</td></tr>\n",
-                     escaped(process.name), is_first ? text : "", is_first ? "" : text);
+  const auto succeeded = [](const ModeFindings& mode) { return fmt::format("{}/{}", mode.succeeded(), mode.tasks()); };
+  fmt::format_to(out, "<tr><td>jobs that succeeded</td><td>{}</td><td>{}</td>{}<td></td></tr>\n", succeeded(stage.modes[0]),
+                 succeeded(stage.modes[1]), third(stage.ruby ? succeeded(*stage.ruby) : ""));
+  std::vector<const ModeFindings*> modes = {&stage.modes[0], &stage.modes[1]};
+  if (stage.ruby) modes.push_back(&*stage.ruby);
+  for (std::size_t column = 0; column < modes.size(); ++column) {
+    for (const ProcessMemory& process : modes[column]->memory) {
+      fmt::format_to(out, "<tr><td>memory of {}, before and after</td>", escaped(process.name));
+      for (std::size_t at = 0; at < modes.size(); ++at) {
+        fmt::format_to(out, "<td>{}</td>", at == column ? fmt::format("{} to {}", number_text(static_cast<double>(process.idle_kib) / 1024),
+                                                                      number_text(static_cast<double>(process.after_kib) / 1024))
+                                                        : std::string());
+      }
+      html += "<td class=\"unit\">MiB</td></tr>\n";
     }
   }
   html += "</tbody></table>\n";

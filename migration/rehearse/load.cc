@@ -71,7 +71,7 @@ Result<std::vector<std::string>> launch_one(ModeStand& stand, const LoadOptions&
   std::vector<std::string> ids;
   for (std::size_t host = 0; host < load.hosts; ++host) {
     ids.push_back(system_ids().uuid());
-    tasks[ids.back()] = {{"action_class", "Proxy::RemoteExecution::Ssh::Actions::RunScript"}, {"action_input", input_of(load)}};
+    tasks[ids.back()] = {{"action_class", load.action_class}, {"action_input", input_of(load)}};
   }
   const Json request = {{"operation", "ssh"}, {"input", std::move(tasks)}, {"options", Json::object()}};
   const auto answer = stand.send("POST", "/dynflow/tasks/launch", json::dump(request), interrupt);

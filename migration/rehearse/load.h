@@ -17,6 +17,7 @@ struct LoadOptions {
   std::size_t jobs = 1;
   std::string ssh_user;        // whom the hosts know
   std::uint16_t ssh_port = 22;
+  std::string action_class = "Proxy::RemoteExecution::Ssh::Actions::RunScript";
 };
 
 // Launches all jobs, one after the other, and waits for all callbacks. Errors: kFailed when a launch is refused or callbacks stay

@@ -56,13 +56,30 @@ Status write_core(const StandOptions& options, const fs::path& folder, std::uint
                                 limits_text(options.site->runner_limits)));
 }
 
-Result<Server> start_program(const StandOptions& options, std::string_view name, const fs::path& folder, std::string_view log,
-                             std::uint16_t port, const Interrupt& interrupt) {
-  const auto program = find_program(name);
-  if (!program) return program.error();
+// What they keep stays in memory: with a file they stand still for seconds at a time, and what is measured is that.
+Status write_ruby(const StandOptions& options, const fs::path& proxy, std::uint16_t port, const fs::path& core, std::uint16_t core_port) {
+  for (const fs::path& folder : {proxy, core}) {
+    if (Status written = write_ssh(options, folder); !written.ok()) return written;
+  }
+  Status done = write_file(core / "settings.yml",
+                           fmt::format("---\n:database:\n:foreman_url: {}\n:listen: 127.0.0.1\n:port: {}\n:log_file: {}/core.log\n:log_level: :{}\n",
+                                       options.foreman_url, core_port, core.string(), options.site->log_level));
+  if (!done.ok()) return done;
+  done = write_file(proxy / "settings.yml",
+                    fmt::format("---\n:settings_directory: {0}/settings.d\n:bind_host: ['127.0.0.1']\n:http_port: {1}\n:foreman_url: {2}\n"
+                                ":log_file: {0}/proxy.log\n:log_level: {3}\n",
+                                proxy.string(), port, options.foreman_url, options.site->log_level));
+  if (!done.ok()) return done;
+  return write_file(proxy / "settings.d/dynflow.yml",
+                    fmt::format("---\n:enabled: true\n:external_core: true\n:core_url: http://127.0.0.1:{}\n", core_port));
+}
+
+// `folder` comes behind `command`.
+Result<Server> start_command(const StandOptions& options, std::string_view name, std::vector<std::string> command, const fs::path& folder,
+                             std::string_view log, std::uint16_t port, const Interrupt& interrupt) {
   process::SpawnOptions spawn;
-  spawn.argv = {*program, "--config-dir", folder};
-  if (name != "smart-proxy") spawn.argv.emplace_back("--one-config");
+  spawn.argv = std::move(command);
+  spawn.argv.push_back(folder);
   spawn.environment = process::clean_environment();
   // What a program keeps at home, such as known hosts, is not the business of whoever rehearses.
   std::erase_if(spawn.environment, [](const std::string& entry) { return entry.starts_with("HOME="); });
@@ -74,12 +91,30 @@ Result<Server> start_program(const StandOptions& options, std::string_view name,
   return Server::start(std::string(name), std::move(spawn), port, folder / log, interrupt);
 }
 
+Result<Server> start_program(const StandOptions& options, std::string_view name, const fs::path& folder, std::string_view log,
+                             std::uint16_t port, const Interrupt& interrupt) {
+  const auto program = find_program(name);
+  if (!program) return program.error();
+  std::vector<std::string> command = {*program};
+  if (name != "smart-proxy") command.emplace_back("--one-config");
+  command.emplace_back("--config-dir");
+  return start_command(options, name, std::move(command), folder, log, port, interrupt);
+}
+
 }  // namespace
 
-std::string_view to_string(Mode mode) { return mode == Mode::kInProcess ? "in-process" : "external"; }
+std::string_view to_string(Mode mode) {
+  switch (mode) {
+    case Mode::kInProcess: return "in-process";
+    case Mode::kExternal: return "external";
+    case Mode::kRuby: break;
+  }
+  return "Ruby pair";
+}
 
 Result<std::unique_ptr<ModeStand>> ModeStand::start(const StandOptions& options, const Interrupt& interrupt) {
   if (options.mode == Mode::kInProcess) return start_relay(options, 0, interrupt);
+  if (options.mode == Mode::kRuby) return start_ruby(options, interrupt);
   const auto ports = free_ports(1);
   if (!ports) return ports.error();
   const fs::path folder = options.folder / "core";
@@ -100,13 +135,34 @@ Result<std::unique_ptr<ModeStand>> ModeStand::start_relay(const StandOptions& op
   if (Status written = write_proxy(options, folder, ports->front(), core_port); !written.ok()) return written.error();
   auto proxy = start_program(options, "smart-proxy", folder, "proxy.log", ports->front(), interrupt);
   if (!proxy) return proxy.error();
+  return in_front(options.mode, std::move(*proxy), ports->front(), core_port);
+}
+
+Result<std::unique_ptr<ModeStand>> ModeStand::start_ruby(const StandOptions& options, const Interrupt& interrupt) {
+  const auto ports = free_ports(2);
+  if (!ports) return ports.error();
+  const std::uint16_t port = ports->front();
+  const std::uint16_t core_port = ports->back();
+  const fs::path proxy_folder = options.folder / "proxy";
+  const fs::path core_folder = options.folder / "core";
+  if (Status written = write_ruby(options, proxy_folder, port, core_folder, core_port); !written.ok()) return written.error();
+  auto core = start_command(options, "Ruby smart_proxy_dynflow_core", options.ruby->core, core_folder, "core.log", core_port, interrupt);
+  if (!core) return core.error();
+  auto proxy = start_command(options, "Ruby smart-proxy", options.ruby->proxy, proxy_folder, "proxy.log", port, interrupt);
+  if (!proxy) return proxy.error();
+  auto stand = in_front(options.mode, std::move(*proxy), port, core_port);
+  stand->servers_.insert(stand->servers_.begin(), std::move(*core));
+  return stand;
+}
+
+std::unique_ptr<ModeStand> ModeStand::in_front(Mode mode, Server proxy, std::uint16_t port, std::uint16_t core_port) {
   std::unique_ptr<ModeStand> stand(new ModeStand);
-  stand->mode_ = options.mode;
+  stand->mode_ = mode;
   stand->core_port_ = core_port;
-  stand->servers_.push_back(std::move(*proxy));
+  stand->servers_.push_back(std::move(proxy));
   http::ClientOptions client;
   client.host = "127.0.0.1";
-  client.port = ports->front();
+  client.port = port;
   stand->client_ = std::make_unique<http::ClientPool>(std::move(client));
   return stand;
 }

@@ -1,4 +1,4 @@
-// The programs of one mode, running in a playground: smart-proxy alone, or with the core service behind its relay.
+// The programs of one mode, running in a playground: smart-proxy alone, or with the core service behind its relay; or the Ruby pair.
 //
 // Threads: start and end from one thread; the rest from any.
 #pragma once
@@ -12,20 +12,22 @@
 
 #include "migration/rehearse/measures.h"
 #include "migration/rehearse/playground.h"
+#include "migration/rehearse/ruby_pair.h"
 #include "migration/rehearse/site_settings.h"
 #include "shared/http/client.h"
 
 namespace dynflow::migration {
 
-enum class Mode { kInProcess, kExternal };
-std::string_view to_string(Mode mode);  // "in-process", "external"
+enum class Mode { kInProcess, kExternal, kRuby };
+std::string_view to_string(Mode mode);  // "in-process", "external", "Ruby pair"
 
 struct StandOptions {
   Mode mode = Mode::kInProcess;
   std::filesystem::path folder;    // exists and is empty
   const SiteSettings* site = nullptr;
   std::string foreman_url;
-  std::filesystem::path ssh_key;   // empty: jobs only pretend to run
+  std::filesystem::path ssh_key;   // empty: jobs only pretend to run; not with Mode::kRuby
+  const RubyPair* ruby = nullptr;  // of Mode::kRuby
 };
 
 struct Answer {
@@ -54,6 +56,8 @@ class ModeStand {
 
  private:
   ModeStand() = default;
+  static Result<std::unique_ptr<ModeStand>> start_ruby(const StandOptions& options, const Interrupt& interrupt);
+  static std::unique_ptr<ModeStand> in_front(Mode mode, Server proxy, std::uint16_t port, std::uint16_t core_port);
   Mode mode_ = Mode::kInProcess;
   std::uint16_t core_port_ = 0;
   std::vector<Server> servers_;  // the proxy is the last

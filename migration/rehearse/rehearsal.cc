@@ -21,6 +21,8 @@ constexpr std::chrono::milliseconds kIdleProbe{1500};
 constexpr std::size_t kFewestRounds = 2;
 constexpr std::size_t kMostRounds = 100;
 constexpr std::size_t kNoopHosts = 500;  // no-op jobs are over too soon to be measured with the hosts of an SSH job
+constexpr std::size_t kMostRubyHosts = 100;  // it plans all of a launch while the client waits
+constexpr std::string_view kRubyClass = "ForemanRemoteExecutionCore::Actions::RunScript";
 constexpr std::size_t kSteps = 100;
 
 class Rehearsal {
@@ -54,7 +56,7 @@ class Rehearsal {
   // Progress goes from `first` to `last`.
   Status run_stage(std::string name, std::string title, const std::filesystem::path& key, const LoadOptions& load, Duration share,
                    std::size_t first, std::size_t last) {
-    Stage stage{std::move(name), std::move(title), load.hosts, load.jobs, {}};
+    Stage stage{std::move(name), std::move(title), load.hosts, load.jobs, {}, std::nullopt};
     std::vector<std::unique_ptr<ModeStand>> stands;
     for (const Mode mode : kModes) {
       progress_(first, kSteps, fmt::format("{}: starting {}", stage.name, to_string(mode)));
@@ -87,8 +89,48 @@ class Rehearsal {
     for (std::size_t which = 0; which < stands.size(); ++which) {
       if (Status seen = look_at_memory(*stands[which], stage.modes[which], &ProcessMemory::after_kib); !seen.ok()) return seen;
     }
+    if (!key.empty()) {
+      if (Status tried = try_ruby(stage, key, load); !tried.ok()) return tried;
+    }
     findings_.stages.push_back(std::move(stage));
     return key.empty() ? count_traffic(*stands.back(), load) : Status();
+  }
+
+  // The Ruby pair, for one round. An error is the interrupt's; others are told and spoil nothing.
+  Status try_ruby(Stage& stage, const std::filesystem::path& key, LoadOptions load) {
+    if (!options_.ruby) {
+      findings_.skipped.push_back(fmt::format("the Ruby pair: {}", options_.ruby.error().message()));
+      return {};
+    }
+    load.hosts = std::min(load.hosts, kMostRubyHosts);
+    load.action_class = kRubyClass;
+    auto found = run_ruby(key, load);
+    if (Status going = interrupt_.check(); !going.ok()) return going;
+    if (!found) {
+      findings_.skipped.push_back(fmt::format("the Ruby pair: {}", found.error().message()));
+      return {};
+    }
+    stage.ruby = std::move(*found);
+    findings_.site.notes.push_back(fmt::format("the Ruby pair ran one round of {} jobs on {} hosts, with its tasks in memory", load.jobs, load.hosts));
+    return {};
+  }
+
+  Result<ModeFindings> run_ruby(const std::filesystem::path& key, const LoadOptions& load) {
+    progress_(96, kSteps, "the Ruby pair");
+    const auto folder = playground_->folder("ruby");
+    if (!folder) return folder.error();
+    const Instant began = system_clock().instant();
+    auto stand = ModeStand::start({Mode::kRuby, *folder, &options_.site, foreman_->url(), key, &*options_.ruby}, interrupt_);
+    if (!stand) return stand.error();
+    ModeFindings found;
+    found.mode = Mode::kRuby;
+    found.start_s = to_seconds(system_clock().instant() - began);
+    if (Status prepared = prepare(**stand, found, load); !prepared.ok()) return prepared.error();
+    auto round = run_round(**stand, *foreman_, load, interrupt_);
+    if (!round) return round.error();
+    found.rounds.push_back(std::move(*round));
+    if (Status seen = look_at_memory(**stand, found, &ProcessMemory::after_kib); !seen.ok()) return seen.error();
+    return found;
   }
 
   // Memory and /version of programs that have nothing to do; and a small job, so that no round pays for what happens once.
@@ -175,7 +217,6 @@ Result<Findings> run_rehearsal(const RehearsalOptions& options, const Interrupt&
     progress(98, kSteps, "ending what was started");
   }
   findings.took_s = to_seconds(system_clock().instant() - began);
-  findings.skipped.emplace_back("the Ruby pair: this program starts its own two modes only");
   findings.verdict = verdict_of(findings);
   progress(kSteps, kSteps, "done");
   return findings;

@@ -27,6 +27,8 @@ constexpr Option kOptions[] = {
     {"jobs", OptionKind::kValue, "N", "Jobs of a round, launched one after the other (default: 4)"},
     {"duration", OptionKind::kValue, "SECONDS", "How long to measure (default: 40); two rounds of each mode in any case"},
     {"html", OptionKind::kValue, "FILE", "Write a report with charts"},
+    {"ruby-proxy", OptionKind::kValue, "COMMAND", "Start of the Ruby proxy, which gets its settings folder behind it (default: the packages')"},
+    {"ruby-core", OptionKind::kValue, "COMMAND", "Start of the Ruby core service, likewise"},
 };
 
 Result<long> number_between(const Arguments& arguments, std::string_view name, long fallback, long most) {
@@ -35,6 +37,16 @@ Result<long> number_between(const Arguments& arguments, std::string_view name, l
   const long value = number->value_or(fallback);
   if (value < 1 || value > most) return Error(Code::kInvalid, fmt::format("--{}: expected 1 to {}, got {}", name, most, value));
   return value;
+}
+
+// As the options say, else as the packages have installed them.
+Result<RubyPair> ruby_pair_of(Context& context) {
+  const bool has_proxy = context.arguments.has("ruby-proxy");
+  if (has_proxy != context.arguments.has("ruby-core")) return Error(Code::kInvalid, "--ruby-proxy and --ruby-core go together");
+  if (!has_proxy) return find_ruby_pair(context.options.root);
+  RubyPair pair{words_of(context.arguments.get("ruby-proxy")), words_of(context.arguments.get("ruby-core"))};
+  if (pair.proxy.empty() || pair.core.empty()) return Error(Code::kInvalid, "--ruby-proxy and --ruby-core: expected a command");
+  return pair;
 }
 
 // The work has a thread of its own, so that this one can wait for signals; progress is shown here too.
@@ -66,6 +78,8 @@ Result<ExitCode> run_rehearse(Context& context) {
   options.hosts = static_cast<std::size_t>(*hosts);
   options.jobs = static_cast<std::size_t>(*jobs);
   options.duration = std::chrono::seconds(*duration);
+  options.ruby = ruby_pair_of(context);
+  if (!options.ruby && options.ruby.error().code() == Code::kInvalid) return options.ruby.error();
   const std::string folder = context.options.config_dir.empty() ? "/etc/foreman-proxy" : context.options.config_dir;
   options.site = read_site((context.options.root == "/" ? "" : context.options.root) + folder);
   if (context.options.is_noop) {
@@ -83,6 +97,7 @@ Result<ExitCode> run_rehearse(Context& context) {
     context.output.say(fmt::format("report: {}", file));
     context.output.document()["html"] = file;
   }
+  // The Ruby pair's own failures are no reason to look at this site.
   for (const Stage& stage : findings->stages) {
     for (const ModeFindings& mode : stage.modes) {
       if (mode.succeeded() != mode.tasks()) return ExitCode::kWarnings;

@@ -52,13 +52,16 @@ std::vector<std::string> report_lines(const Findings& findings) {
     lines.emplace_back();
     lines.push_back(fmt::format("{} ({} rounds each, {} jobs on {} hosts a round)", stage.title, stage.modes[0].rounds.size(), stage.jobs,
                                 stage.hosts));
-    lines.push_back(fmt::format("  {:<26} {:>12} {:>12}", "", to_string(stage.modes[0].mode), to_string(stage.modes[1].mode)));
+    const auto third = [&](std::string text) { return stage.ruby ? fmt::format(" {:>12}", text) : std::string(); };
+    lines.push_back(fmt::format("  {:<26} {:>12} {:>12}{}", "", to_string(stage.modes[0].mode), to_string(stage.modes[1].mode),
+                                third(std::string(to_string(Mode::kRuby)))));
     for (const Measure& measure : measures_of(stage)) {
-      lines.push_back(fmt::format("  {:<26} {:>12} {:>12}  {}", measure.name, number_text(measure.in_process), number_text(measure.external),
-                                  measure.unit));
+      lines.push_back(fmt::format("  {:<26} {:>12} {:>12}{}  {}", measure.name, number_text(measure.in_process), number_text(measure.external),
+                                  third(number_text(measure.ruby.value_or(0))), measure.unit));
     }
-    lines.push_back(fmt::format("  {:<26} {:>12} {:>12}", "succeeded", fmt::format("{}/{}", stage.modes[0].succeeded(), stage.modes[0].tasks()),
-                                fmt::format("{}/{}", stage.modes[1].succeeded(), stage.modes[1].tasks())));
+    const auto succeeded = [](const ModeFindings& mode) { return fmt::format("{}/{}", mode.succeeded(), mode.tasks()); };
+    lines.push_back(fmt::format("  {:<26} {:>12} {:>12}{}", "succeeded", succeeded(stage.modes[0]), succeeded(stage.modes[1]),
+                                third(stage.ruby ? succeeded(*stage.ruby) : "")));
   }
   lines.emplace_back();
   for (const std::string& sentence : findings.verdict) lines.push_back(sentence);
@@ -70,6 +73,7 @@ Json report_document(const Findings& findings) {
   for (const Stage& stage : findings.stages) {
     Json modes = Json::object();
     for (const ModeFindings& mode : stage.modes) modes[std::string(to_string(mode.mode))] = document_of(mode);
+    if (stage.ruby) modes[std::string(to_string(Mode::kRuby))] = document_of(*stage.ruby);
     stages.push_back({{"name", stage.name}, {"title", stage.title}, {"hosts", stage.hosts}, {"jobs", stage.jobs}, {"modes", std::move(modes)}});
   }
   Json document = {{"machine",

@@ -47,23 +47,37 @@ std::string of_others(const Stage& stage) {
       number_text(percentile(in_process.idle_version_ms, 0.99)), number_text(percentile(external.idle_version_ms, 0.99)));
 }
 
+std::string of_ruby(const Stage& stage) {
+  const ModeFindings& ours = stage.modes[0];
+  const ModeFindings& ruby = *stage.ruby;
+  const auto times = [](double value, double base) { return base > 0 ? fmt::format(", {} times that of in-process", number_text(value / base)) : ""; };
+  return fmt::format("The Ruby pair: {} ms CPU a host{}; {} s a host until the last callback{}; a launch is answered in {} ms{}.",
+                     number_text(ruby.cpu_ms_per_task()), times(ruby.cpu_ms_per_task(), ours.cpu_ms_per_task()),
+                     number_text(1 / ruby.tasks_per_second()), times(ours.tasks_per_second(), ruby.tasks_per_second()),
+                     number_text(ruby.launch_ms(0.5)), times(ruby.launch_ms(0.5), ours.launch_ms(0.5)));
+}
+
 }  // namespace
 
 std::vector<Measure> measures_of(const Stage& stage) {
-  const ModeFindings& a = stage.modes[0];
-  const ModeFindings& b = stage.modes[1];
-  return {
-      {"launch of a job, p50", "ms", a.launch_ms(0.5), b.launch_ms(0.5)},
-      {"launch of a job, p95", "ms", a.launch_ms(0.95), b.launch_ms(0.95)},
-      {"hosts done", "/s", a.tasks_per_second(), b.tasks_per_second(), true},
-      {"until the last callback", "s", a.last_callback_s(), b.last_callback_s()},
-      {"CPU a host", "ms", a.cpu_ms_per_task(), b.cpu_ms_per_task()},
-      {"memory, all processes", "MiB", static_cast<double>(a.memory_kib()) / 1024, static_cast<double>(b.memory_kib()) / 1024},
-      {"GET /version idle, p50", "ms", percentile(a.idle_version_ms, 0.5), percentile(b.idle_version_ms, 0.5)},
-      {"GET /version idle, p99", "ms", percentile(a.idle_version_ms, 0.99), percentile(b.idle_version_ms, 0.99)},
-      {"GET /version busy, p50", "ms", a.version_ms(0.5), b.version_ms(0.5)},
-      {"GET /version busy, p99", "ms", a.version_ms(0.99), b.version_ms(0.99)},
+  const auto mib = [](const ModeFindings& mode) { return static_cast<double>(mode.memory_kib()) / 1024; };
+  std::vector<Measure> measures;
+  const auto add = [&](std::string_view name, std::string_view unit, const auto& value, bool is_more_better = false) {
+    std::optional<double> ruby;
+    if (stage.ruby) ruby = value(*stage.ruby);
+    measures.push_back({name, unit, value(stage.modes[0]), value(stage.modes[1]), is_more_better, ruby});
   };
+  add("launch of a job, p50", "ms", [](const ModeFindings& mode) { return mode.launch_ms(0.5); });
+  add("launch of a job, p95", "ms", [](const ModeFindings& mode) { return mode.launch_ms(0.95); });
+  add("hosts done", "/s", [](const ModeFindings& mode) { return mode.tasks_per_second(); }, true);
+  add("until the last callback", "s", [](const ModeFindings& mode) { return mode.last_callback_s(); });
+  add("CPU a host", "ms", [](const ModeFindings& mode) { return mode.cpu_ms_per_task(); });
+  add("memory, all processes", "MiB", mib);
+  add("GET /version idle, p50", "ms", [](const ModeFindings& mode) { return percentile(mode.idle_version_ms, 0.5); });
+  add("GET /version idle, p99", "ms", [](const ModeFindings& mode) { return percentile(mode.idle_version_ms, 0.99); });
+  add("GET /version busy, p50", "ms", [](const ModeFindings& mode) { return mode.version_ms(0.5); });
+  add("GET /version busy, p99", "ms", [](const ModeFindings& mode) { return mode.version_ms(0.99); });
+  return measures;
 }
 
 std::string number_text(double value) {
@@ -98,6 +112,9 @@ std::vector<std::string> verdict_of(const Findings& findings) {
     sentences.emplace_back("Nothing measured here speaks against in-process execution on this machine.");
   }
   for (const Stage& stage : findings.stages) sentences.push_back(of_stage(stage));
+  for (const Stage& stage : findings.stages) {
+    if (stage.ruby) sentences.push_back(of_ruby(stage));
+  }
   if (!findings.stages.empty()) {
     const Stage& last = findings.stages.back();
     sentences.push_back(of_others(last));

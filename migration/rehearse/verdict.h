@@ -3,6 +3,7 @@
 // Threads: pure functions.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -11,13 +12,14 @@
 
 namespace dynflow::migration {
 
-// One measure of both modes. Fewer is better unless `is_more_better`.
+// One measure of both modes, and of the Ruby pair. Fewer is better unless `is_more_better`.
 struct Measure {
   std::string_view name;  // "launch, p50"
   std::string_view unit;  // "ms"
   double in_process = 0;
   double external = 0;
   bool is_more_better = false;
+  std::optional<double> ruby;  // of the Ruby pair, where it ran
 };
 
 // Of a stage with both modes and a round of each.

@@ -5,11 +5,13 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 import unittest
 from html.parser import HTMLParser
 from pathlib import Path
 
+import recorded_sidecar
 from network import wait_until
 from programs import binary
 
@@ -110,6 +112,31 @@ class RehearseTest(unittest.TestCase):
         self.assertEqual(list(self.temporary.iterdir()), [], "the folder is gone")
         self.assertEqual(self.processes(), [], "no process is left")
 
+    def test_the_ruby_pair_runs_too(self):
+        """A sidecar that answers as the Ruby one was recorded to, behind our own proxy."""
+        proxy = [f"--ruby-proxy={binary('smart-proxy')} --config-dir"]
+        small = ["--hosts", "3", "--jobs", "2", "--duration", "1", "--json"]
+
+        def rehearse(core):
+            run = subprocess.run(self.command(*small, *proxy, f"--ruby-core={core}"), stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                                 timeout=TIMEOUT, env=self.environment(), check=False)
+            self.assertEqual(run.returncode, 0, run.stderr)
+            return json.loads(run.stdout)
+
+        document = rehearse(f"{sys.executable} {recorded_sidecar.__file__}")
+        self.assertEqual([sorted(stage["modes"]) for stage in document["stages"]], [["external", "in-process"], ["Ruby pair", "external", "in-process"]],
+                         document["skipped"])
+        found = document["stages"][1]["modes"]["Ruby pair"]
+        self.assertEqual((found["tasks"], found["succeeded"], found["callbacks"], len(found["rounds"])), (6, 6, 6, 1))
+        self.assertGreater(found["cpu_ms_per_task"], 0)
+        self.assertEqual([process["name"] for process in found["processes"]], ["Ruby smart_proxy_dynflow_core", "Ruby smart-proxy"])
+        self.assertTrue(any(sentence.startswith("The Ruby pair:") for sentence in document["verdict"]))
+        # One that does not start spoils nothing.
+        document = rehearse("/bin/false")
+        self.assertEqual(sorted(document["stages"][1]["modes"]), ["external", "in-process"])
+        self.assertTrue(any(text.startswith("the Ruby pair: Ruby smart_proxy_dynflow_core ended at once") for text in document["skipped"]), document["skipped"])
+        self.assertEqual(self.processes(), [])
+
     def test_an_interrupt_cleans_up(self):
         process = subprocess.Popen(self.command("--duration", "60"), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                    stderr=subprocess.STDOUT, text=True, env=self.environment())
@@ -125,7 +152,8 @@ class RehearseTest(unittest.TestCase):
         self.assertEqual(self.processes(), [])
 
     def test_arguments_out_of_range_are_refused(self):
-        for arguments, text in ((("--hosts", "0"), "--hosts: expected 1 to"), (("--jobs", "x"), "--jobs: expected a whole number")):
+        for arguments, text in ((("--hosts", "0"), "--hosts: expected 1 to"), (("--jobs", "x"), "--jobs: expected a whole number"),
+                                (("--ruby-core", "x"), "go together"), (("--ruby-core", " ", "--ruby-proxy", "x"), "expected a command")):
             run = subprocess.run(self.command(*arguments), capture_output=True, text=True, timeout=30, check=False)
             self.assertEqual(run.returncode, 2)
             self.assertIn(text, run.stderr)

@@ -23,7 +23,7 @@ Round round_of(double wall_s, double cpu_s, double version_ms) {
 
 Findings findings_of(double cpu_in_process, double cpu_external, double version_in_process) {
   Findings findings;
-  Stage stage{"no-op", "No-op jobs", 1, 2, {}};
+  Stage stage{"no-op", "No-op jobs", 1, 2, {}, std::nullopt};
   stage.modes.resize(2);
   stage.modes[0].memory = {{"smart-proxy", 10240, 20480}};
   stage.modes[1].mode = Mode::kExternal;
@@ -63,6 +63,28 @@ TEST_CASE("The conclusion comes first and depends on other requests and on failu
   Findings failed = findings_of(0.1, 0.1, 1);
   failed.stages[0].modes[1].rounds[0].succeeded = 1;
   CHECK(verdict_of(failed)[0].starts_with("1 jobs failed"));
+}
+
+TEST_CASE("The Ruby pair has a column of its own where it ran") {
+  Findings findings = findings_of(0.05, 0.1, 1);
+  const std::string without = joined(report_lines(findings));
+  CHECK(without.find("Ruby") == std::string::npos);
+  CHECK(html_report(findings).find("Ruby") == std::string::npos);
+  ModeFindings ruby;
+  ruby.mode = Mode::kRuby;
+  ruby.memory = {{"Ruby smart-proxy", 10240, 20480}};
+  ruby.rounds.push_back(round_of(4, 0.5, 1));
+  ruby.rounds[0].succeeded = 1;
+  findings.stages[0].ruby = std::move(ruby);
+  findings.verdict = verdict_of(findings);
+  CHECK(findings.verdict[0].starts_with("Nothing measured here speaks against"));
+  const std::string text = joined(report_lines(findings));
+  CHECK(text.find("  in-process     external    Ruby pair") != std::string::npos);
+  CHECK(text.find("succeeded                           6/6          6/6          1/2") != std::string::npos);
+  CHECK(text.find("The Ruby pair: 250 ms CPU a host, 10.0 times that of in-process; 2.00 s a host until the last callback, 4.00 times that of "
+                  "in-process; a launch is answered in 1.00 ms, 1.00 times that of in-process.") != std::string::npos);
+  CHECK(html_report(findings).find("<th>Ruby pair</th>") != std::string::npos);
+  CHECK(report_document(findings)["stages"][0]["modes"]["Ruby pair"]["succeeded"] == 1);
 }
 
 TEST_CASE("Memory and traffic are told in words") {
