@@ -97,15 +97,8 @@ class Builder {
   bool number_unsigned(std::uint64_t value) { return add(value) != nullptr; }
   bool number_float(double value, const std::string& /*text*/) { return add(value) != nullptr; }
   bool string(std::string& value) { return add(std::move(value)) != nullptr; }
-  // In MessagePack only.
-  bool binary(Json::binary_t& value) {
-    const std::string_view bytes(reinterpret_cast<const char*>(value.data()), value.size());
-    if (!value.has_subtype()) return add(to_valid_utf8(bytes)) != nullptr;
-    std::optional<std::string> text = extension_text(value.subtype(), bytes);
-    if (text) return add(std::move(*text)) != nullptr;
-    error_.emplace(Code::kInvalid, "MessagePack extension type " + std::to_string(value.subtype()) + " is not known");
-    return false;
-  }
+  // MessagePack has it; see MessagePackBuilder.
+  bool binary(Json::binary_t& /*value*/) { return false; }
 
   bool start_object(std::size_t /*size*/) { return open(Json::object()); }
   bool start_array(std::size_t /*size*/) { return open(Json::array()); }
@@ -144,6 +137,12 @@ class Builder {
     return std::move(root_);
   }
   bool has_failed() const { return error_.has_value(); }
+
+ protected:
+  bool fail(Error error) {
+    error_.emplace(std::move(error));
+    return false;
+  }
 
  private:
   bool refuse(std::string_view what, std::size_t limit) {
@@ -189,6 +188,32 @@ class Builder {
   std::optional<Error> error_;
 };
 
+// MessagePack has binary text, types of its own, and says nothing about the encoding of its text and keys. What is read can be written as
+// JSON: two keys that differ only in bytes that are no UTF-8 are one.
+class MessagePackBuilder : public Builder {
+ public:
+  explicit MessagePackBuilder(const Limits& limits) : Builder(limits, "not MessagePack") {}
+
+  bool string(std::string& value) { return add_text(value); }
+  bool key(std::string& name) {
+    std::string valid = to_valid_utf8(name);
+    return Builder::key(valid);
+  }
+  bool binary(Json::binary_t& value) {
+    const std::string_view bytes(reinterpret_cast<const char*>(value.data()), value.size());
+    if (!value.has_subtype()) return add_text(bytes);
+    std::optional<std::string> text = extension_text(value.subtype(), bytes);
+    if (text) return Builder::string(*text);
+    return fail(Error(Code::kInvalid, "MessagePack extension type " + std::to_string(value.subtype()) + " is not known"));
+  }
+
+ private:
+  bool add_text(std::string_view bytes) {
+    std::string text = to_valid_utf8(bytes);
+    return Builder::string(text);
+  }
+};
+
 }  // namespace
 
 Result<Json> parse(std::string_view text, const Limits& limits) {
@@ -210,7 +235,7 @@ Result<Json> parse_msgpack(std::string_view bytes, const Limits& limits) {
   if (bytes.size() > limits.bytes) {
     return Error(Code::kTooLarge, "MessagePack is longer than " + std::to_string(limits.bytes) + " bytes");
   }
-  Builder builder(limits, "not MessagePack");
+  MessagePackBuilder builder(limits);
   const bool is_done = Json::sax_parse(bytes.data(), bytes.data() + bytes.size(), &builder, Json::input_format_t::msgpack);
   if (!is_done && !builder.has_failed()) return Error(Code::kInvalid, "not MessagePack");
   return std::move(builder).take();
