@@ -156,7 +156,8 @@ class Engine::Httplib final : public httplib::Server {
     head += "\r\n";
     const bool has_body = !has_no_body(response.status) && job.request.method != "HEAD";
     const std::string_view body = has_body ? std::string_view(response.body) : std::string_view();
-    return job.io.write(head, body, Deadline::after(job.write_deadline)).ok();
+    const Deadline deadline = Deadline::after(job.write_deadline);
+    return (closes ? job.io.write_last(head, body, deadline) : job.io.write(head, body, deadline)).ok();
   }
 
   // The same for an answer that comes bit by bit.

@@ -109,6 +109,19 @@ Status Connection::write(std::string_view first, std::string_view second, Deadli
   return {};
 }
 
+Status Connection::write_last(std::string_view first, std::string_view second, Deadline deadline) {
+  if (!tls_ || first.size() + second.size() > kTlsRecord) return write(first, second, deadline);
+  tls_->hold();
+  if (auto written = write(first, second, deadline); !written) return written;
+  tls_->close();
+  for (;;) {
+    const IoResult step = tls_->flush();
+    if (step.state == IoState::kReady) return {};
+    if (step.state == IoState::kFailed) return failure();
+    if (auto waited = wait(step.state, deadline); !waited) return waited;
+  }
+}
+
 void Connection::finish_sending() {
   if (tls_) tls_->close();
   ::shutdown(fd_.get(), SHUT_WR);

@@ -45,6 +45,9 @@ class Connection {
   // Writes everything.
   Status write(std::string_view first, std::string_view second, Deadline deadline);
 
+  // The same for the last that is said: finish_sending() follows. Short ones leave with TLS's goodbye in one piece.
+  Status write_last(std::string_view first, std::string_view second, Deadline deadline);
+
   // Says goodbye: close_notify, then no more sending. Reading goes on.
   void finish_sending();
   // Breaks the connection at once, so that whoever waits for it wakes up with an error.

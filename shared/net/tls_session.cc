@@ -3,6 +3,7 @@
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -14,24 +15,6 @@
 namespace dynflow::net {
 namespace {
 
-int descriptor_of(BIO* bio) { return static_cast<int>(reinterpret_cast<std::intptr_t>(BIO_get_data(bio))); }
-
-// OpenSSL's own socket BIO uses write(2), which raises SIGPIPE when the peer is gone.
-int bio_write(BIO* bio, const char* data, int size) {
-  BIO_clear_retry_flags(bio);
-  const auto sent = ::send(descriptor_of(bio), data, static_cast<std::size_t>(size), MSG_NOSIGNAL);
-  if (sent < 0 && (errno == EAGAIN || errno == EINTR)) BIO_set_retry_write(bio);
-  return static_cast<int>(sent);
-}
-
-int bio_read(BIO* bio, char* data, int size) {
-  BIO_clear_retry_flags(bio);
-  const auto got = ::recv(descriptor_of(bio), data, static_cast<std::size_t>(size), 0);
-  if (got < 0 && (errno == EAGAIN || errno == EINTR)) BIO_set_retry_read(bio);
-  if (got == 0) BIO_set_flags(bio, BIO_FLAGS_IN_EOF);
-  return static_cast<int>(got);
-}
-
 long bio_control(BIO* bio, int command, long, void*) {
   switch (command) {
     case BIO_CTRL_FLUSH: return 1;
@@ -40,7 +23,50 @@ long bio_control(BIO* bio, int command, long, void*) {
   }
 }
 
-BIO_METHOD* socket_method() {
+int clipped(std::size_t size) { return static_cast<int>(std::min<std::size_t>(size, INT_MAX)); }
+
+}  // namespace
+
+struct TlsSession::Wire {
+  int fd;
+  bool holds = false;
+  std::string held;  // written, not sent yet
+};
+
+// OpenSSL's own socket BIO uses write(2), which raises SIGPIPE when the peer is gone.
+int TlsSession::bio_write(BIO* bio, const char* data, int size) {
+  Wire& wire = *static_cast<Wire*>(BIO_get_data(bio));
+  BIO_clear_retry_flags(bio);
+  if (wire.holds) {
+    wire.held.append(data, static_cast<std::size_t>(size));
+    return size;
+  }
+  iovec parts[2] = {{wire.held.data(), wire.held.size()}, {const_cast<char*>(data), static_cast<std::size_t>(size)}};
+  msghdr message{};
+  message.msg_iov = wire.held.empty() ? parts + 1 : parts;
+  message.msg_iovlen = wire.held.empty() ? 1 : 2;
+  const auto sent = ::sendmsg(wire.fd, &message, MSG_NOSIGNAL);
+  if (sent < 0) {
+    if (errno == EAGAIN || errno == EINTR) BIO_set_retry_write(bio);
+    return -1;
+  }
+  const std::size_t of_held = std::min(static_cast<std::size_t>(sent), wire.held.size());
+  wire.held.erase(0, of_held);
+  const int of_data = static_cast<int>(static_cast<std::size_t>(sent) - of_held);
+  if (of_data > 0) return of_data;
+  BIO_set_retry_write(bio);
+  return -1;
+}
+
+int TlsSession::bio_read(BIO* bio, char* data, int size) {
+  BIO_clear_retry_flags(bio);
+  const auto got = ::recv(static_cast<Wire*>(BIO_get_data(bio))->fd, data, static_cast<std::size_t>(size), 0);
+  if (got < 0 && (errno == EAGAIN || errno == EINTR)) BIO_set_retry_read(bio);
+  if (got == 0) BIO_set_flags(bio, BIO_FLAGS_IN_EOF);
+  return static_cast<int>(got);
+}
+
+BIO_METHOD* TlsSession::method() {
   // Built once, immutable, and needed until the last connection of the process is gone.
   static BIO_METHOD* const method = [] {
     BIO_METHOD* made = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "dynflow socket");
@@ -56,19 +82,34 @@ BIO_METHOD* socket_method() {
   return method;
 }
 
-int clipped(std::size_t size) { return static_cast<int>(std::min<std::size_t>(size, INT_MAX)); }
-
-}  // namespace
-
-TlsSession::TlsSession(ssl_st* ssl, int fd) : ssl_(ssl) {
-  BIO* bio = BIO_new(socket_method());
-  BIO_set_data(bio, reinterpret_cast<void*>(static_cast<std::intptr_t>(fd)));
+TlsSession::TlsSession(ssl_st* ssl, int fd) : ssl_(ssl), wire_(std::make_unique<Wire>(Wire{fd, false, {}})) {
+  BIO* bio = BIO_new(method());
+  BIO_set_data(bio, wire_.get());
   SSL_set_bio(ssl_, bio, bio);
 }
 
 TlsSession::~TlsSession() {
   SSL_free(ssl_);
   ERR_clear_error();
+}
+
+void TlsSession::hold() { wire_->holds = true; }
+
+IoResult TlsSession::flush() {
+  wire_->holds = false;
+  std::string& held = wire_->held;
+  while (!held.empty()) {
+    const auto sent = ::send(wire_->fd, held.data(), held.size(), MSG_NOSIGNAL);
+    if (sent < 0 && errno == EINTR) continue;
+    if (sent < 0 && errno == EAGAIN) return {IoState::kWantWrite};
+    if (sent < 0) {
+      failure_ = errno_text(errno);
+      is_broken_ = true;
+      return {IoState::kFailed};
+    }
+    held.erase(0, static_cast<std::size_t>(sent));
+  }
+  return {IoState::kReady};
 }
 
 IoResult TlsSession::outcome(int rc) {
@@ -95,15 +136,25 @@ IoResult TlsSession::outcome(int rc) {
 }
 
 IoResult TlsSession::handshake() {
+  if (const IoResult sent = flush(); sent.state != IoState::kReady) return sent;
   ERR_clear_error();
   errno = 0;
-  return outcome(SSL_do_handshake(ssl_));
+  wire_->holds = SSL_is_server(ssl_) == 1;
+  const IoResult step = outcome(SSL_do_handshake(ssl_));
+  wire_->holds = false;
+  if (step.state == IoState::kReady) return step;
+  // The other side needs this to go on, or to know why not.
+  const IoResult sent = flush();
+  return step.state == IoState::kWantRead && sent.state != IoState::kReady ? sent : step;
 }
 
 IoResult TlsSession::read(std::span<char> buffer) {
   ERR_clear_error();
   errno = 0;
-  return outcome(SSL_read(ssl_, buffer.data(), clipped(buffer.size())));
+  const IoResult step = outcome(SSL_read(ssl_, buffer.data(), clipped(buffer.size())));
+  if (step.state != IoState::kWantRead || wire_->held.empty() || wire_->holds) return step;
+  const IoResult sent = flush();
+  return sent.state == IoState::kReady ? step : sent;
 }
 
 IoResult TlsSession::write(std::span<const char> data) {
@@ -113,7 +164,8 @@ IoResult TlsSession::write(std::span<const char> data) {
 }
 
 void TlsSession::close() {
-  if (is_broken_ || SSL_in_init(ssl_)) return;
+  if (is_broken_ || has_said_goodbye_ || SSL_in_init(ssl_)) return;
+  has_said_goodbye_ = true;
   ERR_clear_error();
   SSL_shutdown(ssl_);
   ERR_clear_error();
