@@ -38,7 +38,7 @@ Result<PidFile> PidFile::create(const std::filesystem::path& path) {
   }
   std::error_code ignored;
   std::filesystem::remove(path, ignored);
-  const Fd fd(open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644));
+  const Fd fd(open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0640));
   if (!fd) return system_error_in(path.string());
   const std::string text = fmt::format("{}\n", getpid());
   if (write(fd.get(), text.data(), text.size()) != static_cast<ssize_t>(text.size())) return system_error_in(path.string());

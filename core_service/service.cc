@@ -32,6 +32,15 @@ constexpr Duration kRequestGrace = 10s;
 constexpr Duration kLastWords = 2s;
 constexpr Duration kCoreGrace = 15s;
 
+// Launches leave workers for everything else; those that do not fit get 503 at once.
+constexpr std::size_t kMostWorkers = 32;
+constexpr std::size_t kMostLaunchWorkers = 24;
+constexpr std::size_t kLongestQueue = 512;
+
+bool is_launch(const http::RequestHead& head) {
+  return head.method == "POST" && (head.target.starts_with("/tasks/launch") || head.target == "/tasks" || head.target == "/tasks/");
+}
+
 // The folder of the core library: executor plugins stand beside it.
 std::filesystem::path library_folder() {
   Dl_info info{};
@@ -132,6 +141,12 @@ Status Service::start(const settings::CoreServiceSettings& settings, std::vector
     listener.adopted = std::move(one.socket.fd);
     if (settings.use_https) listener.tls = [this] { return certificate_.get(); };
   }
+  options.max_workers = kMostWorkers;
+  options.max_background_workers = kMostLaunchWorkers;
+  options.max_queue = kLongestQueue;
+  options.lane = [](const http::RequestHead& head) { return is_launch(head) ? http::Lane::kBackground : http::Lane::kForeground; };
+  options.max_connections = settings.connection_limits.total;
+  options.max_connections_per_peer = settings.connection_limits.per_client;
   options.server_header = "smart_proxy_dynflow_core/" PRODUCT_VERSION;
 
   if (!settings.console_auth) log::warn({}, ":console_auth: is false: whoever reaches the console can see and change tasks");

@@ -85,6 +85,7 @@ Result<DynflowOptions> dynflow_options(const Configuration& configuration, std::
   auto core = parse_core_url(dynflow.core_url);
   if (!core) return core.error().in(dynflow.module.values.place("core_url") + ": :core_url:");
   options.relay.core = *std::move(core);
+  options.relay.try_timeout = dynflow.core_try_timeout;
   options.relay.tls = {global.foreman_ssl_ca.value_or(""), global.foreman_ssl_cert.value_or(""),
                        global.foreman_ssl_key.value_or("")};
 

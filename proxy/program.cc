@@ -1,6 +1,7 @@
 #include "proxy/program.h"
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <csignal>
@@ -35,12 +36,20 @@ constexpr Duration kModuleGrace = 15s;
 constexpr Duration kPredecessorPatience = 120s;
 constexpr Duration kBetweenLooks = 20ms;
 
-// Threads are started when needed. More than the relay's connections, so that a core that hangs leaves some for the
-// proxy's own routes.
+// Threads are started when needed. Jobs have more than the relay has connections, and leave some for the proxy's own routes, so that
+// neither a core that hangs nor a flood of launches holds those up. What does not fit gets 503 at once.
 constexpr std::size_t kMostWorkers = 96;
+constexpr std::size_t kMostJobWorkers = 72;
+constexpr std::size_t kLongestQueue = 512;
 
 constexpr std::string_view kHttp = "http";
 constexpr std::string_view kHttps = "https";
+
+bool is_about_jobs(std::string_view target) {
+  constexpr std::string_view kJobs = "/dynflow/";
+  // Orders about the mode have to get through, when nothing else does.
+  return target.starts_with(kJobs) && !target.starts_with("/dynflow/mode");
+}
 
 class Program {
  public:
@@ -104,6 +113,8 @@ Status Program::start(std::vector<daemon::NamedSocket> inherited, const std::fun
   if (!dynflow) return dynflow.error();
   auto script = script_options(configuration);
   if (!script) return script.error();
+  // As from outside, so that only the main thread reloads.
+  dynflow->ask_reload = [] { ::kill(::getpid(), SIGHUP); };
   // What can be wrong with the settings was found; from here on the process before is needed no more.
   if (Status waited = wait_for_predecessor(pause); !waited) return waited;
 
@@ -130,6 +141,12 @@ Status Program::start_server() {
     if (one.kind == kHttps) listener.tls = [this] { return certificate_.get(); };
   }
   options.max_workers = kMostWorkers;
+  options.max_background_workers = kMostJobWorkers;
+  options.max_queue = kLongestQueue;
+  options.lane = [](const http::RequestHead& head) { return is_about_jobs(head.target) ? http::Lane::kBackground : http::Lane::kForeground; };
+  options.request_deadline = started_with_->dynflow.core_timeout;
+  options.max_connections = started_with_->global.connection_limits.total;
+  options.max_connections_per_peer = started_with_->global.connection_limits.per_client;
   options.server_header = fmt::format("foreman-proxy/{}", kHostVersion);
   server_ = std::make_unique<http::Server>(std::move(options));
   if (Status served = server_->start([this](http::Request& request) { return host_->handle(request); }); !served) return served;

@@ -46,7 +46,7 @@ Status DynflowModule::start_control() {
   control_ = std::move(control);
   tasks_ = std::make_unique<TaskRoutes>(*control_, authorization_, !options_.core.console_auth);
   if (!options_.core.console_auth) log::warn({}, ":console_auth: is false: whoever reaches the console can see and change tasks");
-  mode_ = std::make_unique<ModeRoutes>(*control_, authorization_);
+  mode_ = std::make_unique<ModeRoutes>(*control_, authorization_, options_.ask_reload);
   return {};
 }
 

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -42,6 +43,7 @@ struct DynflowOptions {
   std::filesystem::path executable_folder;
   HandOverPolicy hand_over;
   std::filesystem::path mode_file;      // where the mode is remembered; empty: nowhere
+  std::function<void()> ask_reload;     // has the program read its settings again, soon
 };
 
 class DynflowModule final : public Module {

@@ -25,7 +25,7 @@ bool is_json(const http::Request& request) {
 }
 
 struct Order {
-  ModeEvent event;
+  std::optional<ModeEvent> event;  // nothing: the settings shall be read again
   std::string name;
   bool is_forced = false;
 };
@@ -47,8 +47,14 @@ Result<Order> order_in(const Json& document) {
     const bool is_external = external->get<bool>();
     return Order{is_external ? ModeEvent::kAskExternal : ModeEvent::kAskInProcess, fmt::format("begin, external_core {}", is_external), is_forced};
   }
-  if (action != "cancel" && action != "finish") return wrong("\"action\" must be \"begin\", \"cancel\" or \"finish\"");
+  if (action != "cancel" && action != "finish" && action != "reload") {
+    return wrong("\"action\" must be \"begin\", \"cancel\", \"finish\" or \"reload\"");
+  }
   if (external != nullptr) return wrong("\"external_core\" belongs to \"begin\" only");
+  if (action == "reload") {
+    if (is_forced) return wrong("\"force\" means nothing with \"reload\"");
+    return Order{std::nullopt, action};
+  }
   return Order{action == "cancel" ? ModeEvent::kCancel : ModeEvent::kFinish, action, is_forced};
 }
 
@@ -70,9 +76,10 @@ http::Response ModeRoutes::change(http::Request& request) {
   const auto order = order_in(*document);
   if (!order) return http::error_response(order.error());
 
+  if (!order->event) return reload(request);
   const log::Context context{.request_id = request.request_id};
   const std::string reason = fmt::format("{}{} by {}", order->name, order->is_forced ? " (forced)" : "", http::describe(request.peer));
-  const auto done = control_.change(order->event, reason, order->is_forced);
+  const auto done = control_.change(*order->event, reason, order->is_forced);
   if (!done) {
     log::warn(context, "Mode: refused {}: {}", reason, done.error().message());
     if (done.error().code() == Code::kConflict) return http::error_response(done.error());
@@ -80,6 +87,15 @@ http::Response ModeRoutes::change(http::Request& request) {
   }
   log::info(context, "Mode: {} is granted, the mode is {}", reason, to_string(*done));
   return document_of(control_);
+}
+
+http::Response ModeRoutes::reload(const http::Request& request) {
+  log::info({.request_id = request.request_id}, "Mode: reload by {}", http::describe(request.peer));
+  ask_reload_();
+  // What comes of it is in the log, as of every reload: it may take a while, and a new value of external_core begins a hand-over.
+  http::Response response = document_of(control_);
+  response.status = 202;
+  return response;
 }
 
 }  // namespace dynflow::proxy

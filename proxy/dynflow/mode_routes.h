@@ -10,6 +10,7 @@
 // Threads: all methods may be called from any thread.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string_view>
 
@@ -21,9 +22,9 @@ namespace dynflow::proxy {
 
 class ModeRoutes {
  public:
-  // `control` outlives the object.
-  ModeRoutes(ModeControl& control, std::shared_ptr<const Authorization> authorization)
-      : control_(control), authorization_(std::move(authorization)) {}
+  // `control` outlives the object. `ask_reload` has the program read its settings soon; from any thread, without a wait.
+  ModeRoutes(ModeControl& control, std::shared_ptr<const Authorization> authorization, std::function<void()> ask_reload)
+      : control_(control), authorization_(std::move(authorization)), ask_reload_(std::move(ask_reload)) {}
 
   // `path`: below the mount point. True for this object's own.
   static bool is_own(std::string_view path) { return path == "/mode"; }
@@ -31,9 +32,11 @@ class ModeRoutes {
 
  private:
   http::Response change(http::Request& request);
+  http::Response reload(const http::Request& request);
 
   ModeControl& control_;
   const std::shared_ptr<const Authorization> authorization_;  // owners: the host and its modules
+  const std::function<void()> ask_reload_;
 };
 
 }  // namespace dynflow::proxy

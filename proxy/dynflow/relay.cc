@@ -99,6 +99,7 @@ Result<std::unique_ptr<Relay>> Relay::create(const RelayOptions& options,
 Relay::Relay(const RelayOptions& options, std::shared_ptr<const net::TlsClientContext> tls,
              std::shared_ptr<const Authorization> authorization)
     : core_(options.core),
+      try_timeout_(options.try_timeout),
       authorization_(std::move(authorization)),
       pool_(client_options(options, tls)),
       probe_pool_(client_options(options, std::move(tls))) {}
@@ -149,8 +150,7 @@ http::Response Relay::pass_on(http::Request& request, const std::string& target,
   ClientBody body(*request.body);
   // Without a body a request may be sent again when a pooled connection turns out to be dead.
   const bool has_body = body.length() != std::uint64_t{0};
-  auto answer = pool_.send(request.method, target, headers_for_core(request, core_, mount), has_body ? &body : nullptr,
-                           request.deadline);
+  auto answer = ask(request, target, mount, has_body ? &body : nullptr);
   if (answer) {
     circuit_.answered();
   } else {
@@ -185,6 +185,20 @@ http::Response Relay::pass_on(http::Request& request, const std::string& target,
   if (!text) return answer_for(text.error(), request);
   response.body = *std::move(text);
   return response;
+}
+
+Result<http::ClientResponse> Relay::ask(const http::Request& request, const std::string& target, std::string_view mount,
+                                        http::BodyStream* body) {
+  const http::Headers headers = headers_for_core(request, core_, mount);
+  const bool is_repeatable = body == nullptr && (request.method == "GET" || request.method == "HEAD");
+  if (!is_repeatable || try_timeout_ <= 0s || try_timeout_ >= request.deadline.left()) {
+    return pool_.send(request.method, target, headers, body, request.deadline);
+  }
+  auto answer = pool_.send(request.method, target, headers, nullptr, request.deadline, Deadline::after(try_timeout_));
+  if (answer || answer.error().code() != Code::kTimeout) return answer;
+  log::warn({.request_id = request.request_id}, "{} {}: the Dynflow core at {} said nothing for {} s, it is asked once more", request.method,
+            request.path, core_.origin(), to_seconds(try_timeout_));
+  return pool_.send(request.method, target, headers, nullptr, request.deadline);
 }
 
 http::Response Relay::answer_for(const Error& error, const http::Request& request) const {

@@ -32,6 +32,9 @@ struct RelayOptions {
   CoreUrl core;
   net::TlsClientOptions tls;           // used when the core speaks TLS
   std::size_t max_connections = 64;
+  // How long the answer to what may be asked twice (GET and HEAD without a body) may take to begin, before it is asked again; 0: for ever.
+  // A request as a whole has its deadline.
+  Duration try_timeout = std::chrono::seconds(30);
 };
 
 class Relay final : public Backend {
@@ -55,6 +58,8 @@ class Relay final : public Backend {
         std::shared_ptr<const Authorization> authorization);
 
   http::Response pass_on(http::Request& request, const std::string& target, std::string_view mount);
+  // Asks the core, a second time when that can do no harm.
+  Result<http::ClientResponse> ask(const http::Request& request, const std::string& target, std::string_view mount, http::BodyStream* body);
   http::Response answer_for(const Error& error, const http::Request& request) const;
   void watch_operations();
   // False: no answer at all.
@@ -62,6 +67,7 @@ class Relay final : public Backend {
   void look_at_core();
 
   const CoreUrl core_;
+  const Duration try_timeout_;
   const std::shared_ptr<const Authorization> authorization_;  // owners: the host and its modules
   http::ClientPool pool_;
   // Of its own, so that it never waits for a connection that a hung request holds.

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "shared/base/thread.h"
+#include "shared/base/urgency.h"
 #include "shared/log/log.h"
 
 namespace dynflow::callback {
@@ -132,7 +133,10 @@ void Outbox::Impl::start() {
     is_running_ = true;
   }
   for (std::size_t i = 0; i < options_.connections; ++i) {
-    threads_.emplace_back("outbox-" + std::to_string(i), [this] { work(); });
+    threads_.emplace_back("outbox-" + std::to_string(i), [this] {
+      give_way();
+      work();
+    });
   }
 }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "shared/base/urgency.h"
 #include "shared/log/log.h"
 
 namespace dynflow::core {
@@ -18,7 +19,10 @@ Cleaner::Cleaner(persistence::Store& store, std::chrono::seconds age, const Cloc
 void Cleaner::start() {
   if (thread_.is_running()) return;
   is_stopping_ = false;
-  thread_ = NamedThread("cleaner", [this] { work(); });
+  thread_ = NamedThread("cleaner", [this] {
+    give_way();
+    work();
+  });
 }
 
 void Cleaner::stop() {

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "shared/base/thread.h"
+#include "shared/base/urgency.h"
 #include "shared/engine/scheduler.h"
 
 namespace dynflow::engine {
@@ -18,7 +19,10 @@ class ThreadScheduler final : public Scheduler {
  public:
   ThreadScheduler(std::size_t threads, const Clock& clock) : clock_(clock) {
     for (std::size_t i = 0; i < threads; ++i) {
-      threads_.emplace_back("engine-" + std::to_string(i + 1), [this] { work(); });
+      threads_.emplace_back("engine-" + std::to_string(i + 1), [this] {
+        give_way();
+        work();
+      });
     }
     threads_.emplace_back("engine-timer", [this] { tick(); });
   }

@@ -53,7 +53,7 @@ class ClientPool::Core : public std::enable_shared_from_this<Core> {
   }
 
   Result<ClientResponse> send(std::string_view method, std::string_view target, const Headers& headers,
-                              BodyStream* body, Deadline deadline);
+                              BodyStream* body, Deadline deadline, Deadline head_deadline);
   void give_back(Owned connection);
   void close_idle();
   void abort();
@@ -140,13 +140,14 @@ Result<std::string> ClientPool::Core::request_head(std::string_view method, std:
 }
 
 Result<ClientResponse> ClientPool::Core::send(std::string_view method, std::string_view target,
-                                              const Headers& headers, BodyStream* body, Deadline deadline) {
+                                              const Headers& headers, BodyStream* body, Deadline deadline,
+                                              Deadline head_deadline) {
   auto head = request_head(method, target, headers, body);
   if (!head) return head.error();
   const bool is_head = method == "HEAD";
   const bool is_repeatable = (is_head || method == "GET") && body == nullptr;
   for (;;) {
-    auto acquired = acquire(deadline);
+    auto acquired = acquire(head_deadline);
     if (!acquired) return acquired.error();
     Owned connection = std::move(*acquired);
     // A request that must not be sent twice asks first whether the connection still lives. So does everybody after
@@ -156,10 +157,10 @@ Result<ClientResponse> ClientPool::Core::send(std::string_view method, std::stri
       forget(connection);
       continue;
     }
-    const auto sent = connection->send_request(*head, body, body != nullptr && !body->length(), deadline);
+    const auto sent = connection->send_request(*head, body, body != nullptr && !body->length(), head_deadline);
     Error failure(Code::kBadPeer, "no answer");
     if (sent) {
-      auto answer = connection->read_head(is_head, deadline);
+      auto answer = connection->read_head(is_head, head_deadline);
       if (answer) return response_of(std::move(connection), std::move(*answer), is_head, deadline);
       failure = answer.error();
     } else {
@@ -323,8 +324,8 @@ ClientPool::ClientPool(ClientOptions options) : core_(std::make_shared<Core>(std
 ClientPool::~ClientPool() { core_->close_idle(); }
 
 Result<ClientResponse> ClientPool::send(std::string_view method, std::string_view target, const Headers& headers,
-                                        BodyStream* body, Deadline deadline) {
-  return core_->send(method, target, headers, body, deadline);
+                                        BodyStream* body, Deadline deadline, Deadline head_deadline) {
+  return core_->send(method, target, headers, body, deadline, head_deadline);
 }
 
 void ClientPool::close_idle() { core_->close_idle(); }

@@ -46,13 +46,17 @@ class ClientPool {
   // Sends a request and returns when the head of the final answer is here (1xx are skipped).
   // `target` in origin form, as it is to be sent. `headers`: Host is added when missing; hop-by-hop and framing
   // fields and Expect are left out, the body decides those. `body` may be null; without a length it is sent chunked.
-  // `deadline` covers the answer's body too.
+  // `deadline` covers the answer's body too; the final answer's head must be here by `head_deadline`.
   // Retried once a dead pooled connection, and only when the connection died before the first byte of an answer,
   // the method is GET or HEAD without a body, or nothing of the request had been written.
   // Errors: kClosed (after abort()), kUnavailable (no connection: name, refused, TLS), kTimeout, kBusy (no free connection in time),
   // kBadPeer (no answer, or none that is HTTP), kInvalid (method, target or header that must not be sent), and those of `body`.
   Result<ClientResponse> send(std::string_view method, std::string_view target, const Headers& headers,
-                              BodyStream* body, Deadline deadline);
+                              BodyStream* body, Deadline deadline, Deadline head_deadline);
+  Result<ClientResponse> send(std::string_view method, std::string_view target, const Headers& headers,
+                              BodyStream* body, Deadline deadline) {
+    return send(method, target, headers, body, deadline, deadline);
+  }
 
   // Drops the connections that nobody uses.
   void close_idle();

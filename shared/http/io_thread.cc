@@ -226,7 +226,7 @@ void IoThread::handle(ServedConnection& connection) {
   }
   if (connection.is_late) return refuse(connection, 503, kStopping, kRetrySoon);
   connection.clear_deadline();
-  if (!workers_.try_push(connection)) refuse(connection, 503, "the queue is full", kRetrySoon);
+  if (!workers_.try_push(connection)) refuse(connection, 503, kFullQueue, kRetrySoon);
 }
 
 void IoThread::refuse(ServedConnection& connection, int status, std::string_view reason, std::string_view extra) {

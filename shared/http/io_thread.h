@@ -110,6 +110,7 @@ class IoThread {
   NamedThread thread_;
 };
 
+inline constexpr std::string_view kFullQueue = "too many requests wait already";
 inline constexpr std::string_view kStopping = "the server is stopping";
 inline constexpr std::string_view kRetrySoon = "Retry-After: 1\r\n";
 

@@ -94,10 +94,14 @@ Intake ServedConnection::take_head(bool& needs_bytes) {
   consume(size);
   scanner_.reset();
   if (head.content_length > options.max_body) return reject({413, "the body is too long"});
+  lane = options.lane ? options.lane(head) : Lane::kForeground;
   framing = BodyFraming(head.body, head.content_length);
   body.clear();
   must_continue = head.expects_continue;
-  phase = framing.is_complete() || head.content_length > kCollectedBody ? Phase::kRequest : Phase::kBody;
+  // Whoever asks before it sends a long body hears the handler's answer first. The others have to send some of it before they get a
+  // worker: those that drip never do.
+  const bool asks_first = must_continue && head.content_length > kCollectedBody;
+  phase = framing.is_complete() || asks_first ? Phase::kRequest : Phase::kBody;
   if (phase == Phase::kRequest) return complete();
   set_deadline(options.body_deadline);
   if (must_continue && input().empty()) {

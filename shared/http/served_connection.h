@@ -83,6 +83,7 @@ class ServedConnection {
   Peer peer;
   std::string local_address;
   RequestHead head;
+  Lane lane = Lane::kForeground;
   BodyFraming framing;
   std::string body;              // collected body bytes, decoded
   bool must_continue = false;    // the client waits for "100 Continue"

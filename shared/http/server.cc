@@ -97,7 +97,7 @@ Status Server::Impl::start(Handler handler) {
   if (engine_) return Error(Code::kInvalid, "the HTTP server was started before");
   if (auto opened = open_listeners(); !opened) return opened;
   engine_ = std::make_unique<Engine>(std::move(handler), options_.server_header);
-  workers_ = std::make_unique<WorkerPool>(options_.max_workers, options_.max_queue,
+  workers_ = std::make_unique<WorkerPool>(WorkerPool::Limits{options_.max_workers, options_.max_background_workers, options_.max_queue},
                                           [this](ServedConnection& connection) { serve(connection); });
   for (std::size_t i = 0; i < std::max<std::size_t>(options_.io_threads, 1); ++i) {
     auto poller = net::Poller::open();
@@ -134,6 +134,7 @@ void Server::Impl::stop(Deadline deadline) {
 
 // Runs on a worker: one request, and those that follow on the same connection without a wait.
 void Server::Impl::serve(ServedConnection& connection) {
+  const Lane lane = connection.lane;
   for (;;) {
     const bool has_body = connection.head.body != BodyKind::kNone;
     const bool goes_on = serve_one(connection);
@@ -150,8 +151,11 @@ void Server::Impl::serve(ServedConnection& connection) {
       case Intake::Kind::kClose: return close(connection, false);
     }
     connection.clear_deadline();
-    // Others have waited longer than this connection's next request.
-    if (!workers_->is_empty() && workers_->try_push(connection)) return;
+    // Others have waited longer than this connection's next request, or it needs another place than this one.
+    const bool is_same_lane = connection.lane == lane;
+    if (is_same_lane && !workers_->is_anybody_ahead(lane)) continue;
+    if (workers_->try_push(connection)) return;
+    if (!is_same_lane) return connection.owner.refuse(connection, 503, kFullQueue, kRetrySoon);
   }
 }
 

@@ -21,6 +21,7 @@
 #include "shared/base/deadline.h"
 #include "shared/base/fd.h"
 #include "shared/base/result.h"
+#include "shared/http/head.h"
 #include "shared/http/message.h"
 #include "shared/net/tls_context.h"
 
@@ -36,12 +37,18 @@ struct ListenerOptions {
   TlsProvider tls;                    // empty = plain HTTP
 };
 
+// Requests of the background give way: they have workers and a queue of their own, and everything else comes first.
+enum class Lane { kForeground, kBackground };
+
 struct ServerOptions {
   std::vector<ListenerOptions> listeners;
   std::string server_header = "smart-proxy";
   std::size_t io_threads = 2;
   std::size_t max_workers = 16;       // started when needed
-  std::size_t max_queue = 1024;       // complete requests that wait for a worker
+  std::size_t max_queue = 1024;       // complete requests that wait for a worker, in each lane
+  // Asked for each request, by an I/O thread or a worker; empty: all are in the foreground.
+  std::function<Lane(const RequestHead&)> lane;
+  std::size_t max_background_workers = 16;  // of max_workers
   std::size_t max_connections = 8192;
   std::size_t max_connections_per_peer = 2048;
   std::uint64_t max_body = 256ULL * 1024 * 1024;  // bytes; longer ones are refused with 413, unread

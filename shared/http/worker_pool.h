@@ -1,5 +1,6 @@
-// The bounded queue of complete requests and the threads that serve them. First come, first served: a connection
-// has at most one request in the queue, so none can crowd out the others.
+// The bounded queues of complete requests, one a lane, and the threads that serve them. First come, first served: a
+// connection has at most one request in a queue, so none can crowd out the others. The foreground comes before the background,
+// which also never has more than its share of the threads; foreground requests get workers as if there were no background.
 //
 // Threads are cheap, awake threads are not: every one that runs costs switches and wake-ups. So only about as many
 // workers run as there are processors, the one that slept last is woken first, and further ones are woken or started
@@ -24,6 +25,7 @@
 namespace dynflow::http {
 
 class ServedConnection;
+enum class Lane;
 
 class WorkerPool {
  public:
@@ -33,10 +35,15 @@ class WorkerPool {
   // a processor would be taken for hanging ones.
   static constexpr std::chrono::milliseconds kTick{3};
 
-  WorkerPool(std::size_t max_workers, std::size_t max_queue, Serve serve);
+  struct Limits {
+    std::size_t workers;
+    std::size_t background_workers;  // of these
+    std::size_t queue;               // requests that wait, in each lane
+  };
+  WorkerPool(Limits limits, Serve serve);
   ~WorkerPool();
 
-  // False when the queue is full or the pool stopped.
+  // False when the queue of its lane is full or the pool stopped.
   bool try_push(ServedConnection& connection);
   // To be called every kTick while it returns true: counts workers that make no progress as waiting, and has others
   // take their place. False: nothing is queued, or nobody is left who could help.
@@ -46,7 +53,8 @@ class WorkerPool {
   // others would be woken for requests of other connections. To be followed by end_stay().
   bool may_stay();
   void end_stay();
-  bool is_empty() const;
+  // Whether a request waits that comes before another one of a connection in this lane.
+  bool is_anybody_ahead(Lane lane) const;
   // Returns when every worker has ended; what is still queued is served first. Harmless twice.
   void stop();
 
@@ -59,16 +67,25 @@ class WorkerPool {
   void run(Worker& self);
   // The rest: with mutex_ held.
   std::size_t running() const { return workers_.size() - idle_.size() - waiting_; }
-  bool has_reserve() const { return !idle_.empty() || workers_.size() < max_workers_; }
-  void call_workers();
+  bool has_reserve() const { return !idle_.empty() || workers_.size() < limits_.workers; }
+  bool has_request() const { return !foreground_.empty() || (!background_.empty() && (has_stopped_ || in_background_ < limits_.background_workers)); }
+  // Whether another worker shall come for what is queued.
+  bool needs_worker() const;
+  // Whether the calling worker, who has no request, is one more than shall run for what is queued.
+  bool is_surplus() const;
+  ServedConnection& take(Worker& self);
+  // The worker to be notified after the lock is released, when one is needed: it would only wait for the lock.
+  [[nodiscard]] Worker* call_worker();
   void set_waiting(Worker& worker, bool is_waiting);
 
-  const std::size_t max_workers_;
-  const std::size_t max_queue_;
+  const Limits limits_;
   const std::size_t max_running_;
   const Serve serve_;
   mutable std::mutex mutex_;
-  std::deque<ServedConnection*> queue_;
+  std::deque<ServedConnection*> foreground_;
+  std::deque<ServedConnection*> background_;
+  std::size_t in_background_ = 0;          // workers with a background request
+  std::size_t running_in_background_ = 0;  // those of them that do not wait
   std::vector<std::unique_ptr<Worker>> workers_;
   std::vector<Worker*> idle_;  // without work, asleep; the last one slept last
   std::size_t waiting_ = 0;    // workers with a request that do not run

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "shared/base/thread.h"
+#include "shared/base/urgency.h"
 #include "shared/base/wiped_memory.h"
 #include "shared/json/json.h"
 #include "shared/log/log.h"
@@ -25,7 +26,12 @@ class Dispatcher::Impl : public std::enable_shared_from_this<Impl> {
   Impl(engine::World& world, DispatcherOptions options) : world_(world), options_(options) {}
 
   void start() {
-    if (!thread_.is_running()) thread_ = NamedThread("runners", [this] { loop_.run(); });
+    if (!thread_.is_running()) {
+      thread_ = NamedThread("runners", [this] {
+        give_way();
+        loop_.run();
+      });
+    }
   }
 
   void stop() {

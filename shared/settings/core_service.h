@@ -13,6 +13,7 @@
 
 #include "shared/base/result.h"
 #include "shared/log/setup.h"
+#include "shared/settings/connection_limits.h"
 #include "shared/settings/runner_limits.h"
 #include "shared/settings/schema.h"
 
@@ -44,6 +45,7 @@ struct CoreServiceSettings {
   std::optional<std::string> foreman_ssl_key;
   std::vector<std::string> proxy_names;  // with keys or names the proxy is not known by a serial number
   std::vector<std::string> proxy_keys;   // sha256//BASE64
+  ConnectionLimits connection_limits;
   std::string log_file;
   log::Level log_level = log::Level::kError;
   std::string pid_file;

@@ -12,6 +12,7 @@
 
 #include "shared/base/result.h"
 #include "shared/log/setup.h"
+#include "shared/settings/connection_limits.h"
 #include "shared/settings/schema.h"
 
 namespace dynflow::settings {
@@ -35,6 +36,7 @@ struct GlobalSettings {
   std::vector<std::string> bind_host;
   std::optional<std::uint16_t> http_port;  // nothing: no http listener
   std::uint16_t https_port = 8443;
+  ConnectionLimits connection_limits;
   std::string log_file;
   log::Level log_level = log::Level::kInfo;
   std::uint64_t file_rolling_size_mib = 0;

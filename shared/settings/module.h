@@ -46,6 +46,8 @@ struct DynflowSettings {
   std::optional<std::string> database;  // nothing or empty: in memory; DYNFLOW_DB_CONN_STRING comes first
   bool console_auth = true;
   std::string core_url;
+  std::chrono::seconds core_timeout{60};
+  std::chrono::seconds core_try_timeout{30};  // 0: no limit of its own
   std::optional<bool> external_core;  // true: relay; false: in-process; nothing: in-process when loadable
   bool handover_automatic = true;
   std::chrono::seconds handover_give_up{600};    // 0: never

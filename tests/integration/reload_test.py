@@ -187,6 +187,17 @@ class Mode(Base):
             self.assertNotIn("Mode: ", self.reload(proxy).replace("Mode: begin", ""))
             self.assertEqual(self.mode(proxy)["target"], "external")
 
+    def test_the_endpoint_reloads_as_hup_does(self):
+        proxy = self.enterContext(SmartProxy(self.folder / "proxy", "http://127.0.0.1:1", external_core=False))
+        self.edit(proxy, ":log_level: \"DEBUG\"", ":log_level: \"INFO\"")
+        answer = proxy.http.post("/dynflow/mode", {"action": "reload"})
+        self.assertEqual((answer.status, answer.json()["state"]), (202, "in-process"))
+        proxy.wait_for_log("[I] The settings were read again")
+        self.assertIn("Mode: reload by 127.0.0.1", proxy.logs())
+        self.edit(proxy, ":log_level: \"INFO\"", ":log_level: [broken")
+        self.assertEqual(proxy.http.post("/dynflow/mode", {"action": "reload"}).status, 202)
+        proxy.wait_for_log("[E] The old settings stay: ")
+
     def test_the_port_of_the_core_is_somebody_elses(self):
         pages = {b"a page": b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 6\r\nConnection: close\r\n\r\n<html>",
                  b"no HTTP": b"SSH-2.0-OpenSSH_9.2\r\n", b"nothing": b""}

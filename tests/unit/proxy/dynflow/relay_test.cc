@@ -1,5 +1,6 @@
 #include "proxy/dynflow/relay.h"
 
+#include <atomic>
 #include <catch2/catch.hpp>
 #include <thread>
 
@@ -17,8 +18,9 @@ std::shared_ptr<const Authorization> open_to_all() {
   return std::make_shared<const Authorization>(TrustPolicy{}, system_host_names(1s));
 }
 
-std::unique_ptr<Relay> relay_to(std::uint16_t port) {
+std::unique_ptr<Relay> relay_to(std::uint16_t port, Duration try_timeout = 30s) {
   RelayOptions options;
+  options.try_timeout = try_timeout;
   options.core = {false, "127.0.0.1", port, ""};
   return *Relay::create(options, open_to_all());
 }
@@ -50,6 +52,33 @@ TEST_CASE("a core that is too slow is a 504", "[relay]") {
   const auto response = relay_to(core.bound.port)->handle(request, "/tasks/count");
   CHECK(response.status == 504);
   CHECK(error_in(response).find("did not answer in time") != std::string::npos);
+}
+
+TEST_CASE("what may be asked twice is, when the first try is not answered in time", "[relay]") {
+  // Says nothing on the first connection, and answers on the second.
+  http::ServerOptions options;
+  options.listeners.emplace_back();
+  http::Server core(std::move(options));
+  std::atomic<int> gets{0}, posts{0};
+  std::atomic<bool> is_over{false};
+  REQUIRE(core.start([&](http::Request& request) {
+    std::atomic<int>& count = request.method == "GET" ? gets : posts;
+    const bool is_first = ++count == 1;
+    while (is_first && !is_over) std::this_thread::sleep_for(1ms);
+    return http::text_response(200, "second", "text/plain");
+  }));
+  const auto relay = relay_to(core.ports().front(), 100ms);
+  auto get = request_for("/dynflow/tasks/count");
+  CHECK(relay->handle(get, "/tasks/count").body == "second");
+  CHECK(gets == 2);
+  // A launch is sent once, whatever becomes of it.
+  auto post = request_for("/dynflow/tasks/launch", 400ms);
+  post.method = "POST";
+  post.body = http::body_of("{}");
+  CHECK(relay->handle(post, "/tasks/launch").status == 504);
+  CHECK(posts == 1);
+  is_over = true;
+  core.stop(Deadline::after(10s));
 }
 
 TEST_CASE("a core that is not there is a 503 with Retry-After", "[relay]") {

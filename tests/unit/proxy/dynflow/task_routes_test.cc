@@ -24,7 +24,7 @@ struct Fixture {
     control.emplace(std::move(options));
     auto anybody = std::make_shared<const Authorization>(TrustPolicy{}, system_host_names(1s));
     routes.emplace(*control, anybody);
-    mode.emplace(*control, anybody);
+    mode.emplace(*control, anybody, [this] { ++reloads; });
   }
   // A hand-over with tasks on both sides: o1 (running) and o2 (stopped) here, x1 and x2 there.
   void begin(ModeState state) {
@@ -54,6 +54,7 @@ struct Fixture {
     return send("POST", "/tasks/launch", json::dump(Json{{"operation", "ssh"}, {"input", input}}));
   }
 
+  int reloads = 0;
   http::Peer peer;
   std::string token;
   std::shared_ptr<FakeSide> own = std::make_shared<FakeSide>("own");
@@ -237,6 +238,18 @@ TEST_CASE_METHOD(Fixture, "the mode can be read and changed", "[mode]") {
   CHECK(send("POST", "/mode", R"({"action":"finish"})").status == 409);
   CHECK(send("POST", "/mode", R"({"action":"cancel"})").status == 409);
   CHECK(send("DELETE", "/mode").status == 404);
+}
+
+TEST_CASE_METHOD(Fixture, "an order to reload is passed on, and tells how things are", "[mode]") {
+  begin(ModeState::kExternal);
+  const auto answer = send("POST", "/mode", R"({"action":"reload"})");
+  CHECK(answer.status == 202);
+  CHECK((*json::parse(answer.body))["state"] == "external");
+  CHECK(reloads == 1);
+  for (const char* body : {R"({"action":"reload","force":true})", R"({"action":"reload","external_core":true})"}) {
+    CHECK(send("POST", "/mode", body).status == 400);
+  }
+  CHECK(reloads == 1);
 }
 
 TEST_CASE_METHOD(Fixture, "an order that is not understood changes nothing", "[mode]") {

@@ -110,9 +110,13 @@ TEST_CASE("idle connections end after their time") {
 TEST_CASE("a long body that stops coming fails the read, not the server") {
   TestServer server([](http::ServerOptions& options) { options.body_deadline = 50ms; });
   RawSocket client(server.port());
-  REQUIRE(client.send("POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\nabc"));
+  REQUIRE(client.send("POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\n" + std::string(70'000, 'x')));
   CHECK(status_of(client.answer()) == 504);
   CHECK(client.is_closed());
+  // Before it is worth a worker nobody is there to answer.
+  RawSocket early(server.port());
+  REQUIRE(early.send("POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\nabc"));
+  CHECK(early.is_closed());
 }
 
 TEST_CASE("hundreds of idle and dripping connections hold no thread") {

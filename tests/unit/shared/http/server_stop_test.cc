@@ -45,7 +45,7 @@ TEST_CASE("at the deadline what is left is cut") {
   RawSocket dripping(server.port());
   REQUIRE(dripping.send("GET / HTTP/1.1\r\n"));
   RawSocket uploading(server.port());
-  REQUIRE(uploading.send("POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 500000\r\n\r\nabc"));
+  REQUIRE(uploading.send("POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 500000\r\n\r\n" + std::string(100'000, 'x')));
   REQUIRE(eventually([&] { return server.server.load().workers >= 1 && server.server.load().connections == 2; }));
   server.server.stop(Deadline::after(20ms));
   CHECK(dripping.is_closed());
