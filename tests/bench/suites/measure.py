@@ -33,6 +33,17 @@ def cpu_seconds(*pids):
     return total / TICK
 
 
+def go_first(*pids):
+    """For latencies on a machine that is not quiet: puts the sessions of these processes before those of others, where the kernel groups
+    processes by session and lets us. Within a session nothing changes. False when it could not be done."""
+    try:
+        for pid in pids:
+            Path(f"/proc/{pid}/autogroup").write_text("-20", encoding="ascii")
+    except OSError:
+        return False
+    return True
+
+
 def percentile(values, share):
     ordered = sorted(values)
     return ordered[min(len(ordered) - 1, int(len(ordered) * share))]
