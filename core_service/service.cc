@@ -51,6 +51,7 @@ std::filesystem::path library_folder() {
 core::CoreOptions core_options(const settings::CoreServiceSettings& settings) {
   core::CoreOptions options;
   options.database = settings.database;
+  options.secrets_key_file = settings.secrets_key_file.value_or("");
   options.console_auth = settings.console_auth;
   options.cleaner_age = settings.execution_plan_cleaner_age;
   options.runner_limits = settings.runner_limits;

@@ -90,6 +90,7 @@ Result<DynflowOptions> dynflow_options(const Configuration& configuration, std::
                        global.foreman_ssl_key.value_or("")};
 
   options.core.database = dynflow.database.value_or("");
+  options.core.secrets_key_file = dynflow.secrets_key_file.value_or("");
   options.core.console_auth = dynflow.console_auth;
   options.core.cleaner_age = dynflow.execution_plan_cleaner_age;
   options.core.runner_limits = dynflow.runner_limits;

@@ -15,6 +15,7 @@
 #include "shared/callback/outbox.h"
 #include "shared/core/cleaner.h"
 #include "shared/core/database_choice.h"
+#include "shared/core/key_file_secrets.h"
 #include "shared/core/plugin_path.h"
 #include "shared/core/plugin_settings.h"
 #include "shared/engine/registry.h"
@@ -67,6 +68,7 @@ class CoreImpl final : public Core {
   callback::CallbackObserver observer_{system_clock()};
   runner::DropObserver drops_;
   std::unique_ptr<callback::ForemanClient> foreman_;
+  std::unique_ptr<engine::SecretKeeper> secrets_;
   std::unique_ptr<engine::Scheduler> scheduler_;
   std::optional<engine::World> world_;
   std::optional<callback::Outbox> outbox_;
@@ -105,6 +107,11 @@ Status CoreImpl::make_parts() {
   if (Status done = callback::register_callback_action(actions_); !done) return done;
   if (Status done = launchers_.add("single", launcher::make_single_launcher()); !done) return done;
 
+  if (!options_.secrets_key_file.empty()) {
+    auto secrets = make_key_file_secrets(options_.secrets_key_file);
+    if (!secrets) return secrets.error().in(":secrets_key_file:");
+    secrets_ = std::move(*secrets);
+  }
   const std::size_t cores = std::max(1U, std::thread::hardware_concurrency());
   scheduler_ = engine::make_thread_scheduler(std::min(kMostEngineThreads, cores));
   engine::WorldOptions world;
@@ -112,6 +119,7 @@ Status CoreImpl::make_parts() {
   world.registry = &actions_;
   world.scheduler = scheduler_.get();
   world.observers = {&observer_, &drops_};
+  world.secrets = secrets_.get();
   world_.emplace(std::move(world));
   outbox_.emplace(*store_, *foreman_, callback::data_from(*world_), callback::OutboxOptions());
   observer_.set_outbox(&*outbox_);

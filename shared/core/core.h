@@ -28,6 +28,7 @@ struct ForemanOptions {
 
 struct CoreOptions {
   std::string database;               // file or postgresql://...; empty = memory; DYNFLOW_DB_CONN_STRING comes first, see database_choice.h
+  std::string secrets_key_file;       // see net/sealer.h; empty: secrets are in memory only
   bool console_auth = true;
   std::chrono::seconds cleaner_age{1800};
   settings::RunnerLimits runner_limits;
@@ -75,7 +76,7 @@ class Core {
 std::unique_ptr<Core> make_core(CoreOptions options);
 
 // The face's version: proxy and core must agree exactly.
-inline constexpr std::uint32_t kFaceVersion = 2;
+inline constexpr std::uint32_t kFaceVersion = 3;
 
 }  // namespace dynflow::core
 

@@ -86,6 +86,8 @@ class PhaseContext {
   virtual const std::string& caller_plan_id() const = 0;
   // The secrets that came with the launch, null when there were none or the process was restarted since.
   virtual const Json& secrets() const = 0;
+  // Why secrets that came with the launch cannot be read; empty: they can, there are none, or they were in the memory of another process.
+  virtual std::string_view secrets_loss() const { return {}; }
   virtual Json& input() = 0;
   virtual std::string request_id() const = 0;  // input["current_request_id"], for logs
 };

@@ -318,7 +318,10 @@ void Execution::enter(PlanState state, bool adds_history) {
   part_ = Part::kOver;
   owes_parent_ = !plan_.actions.empty() && !plan_.actions.front().caller_plan_id.empty();
   close_steps(true);
-  if (state == PlanState::kStopped) secrets_ = Json();
+  if (state != PlanState::kStopped) return;
+  const bool has_secrets = !secrets_.is_null() || !secrets_loss_.empty();
+  if (has_secrets && surroundings_.options.secrets != nullptr) pending_.rows.add(persistence::WriteBatch::DeleteSecrets{plan_.id});
+  secrets_ = Json();
 }
 
 void Execution::recover(std::vector<EventRecord> events) {

@@ -62,6 +62,8 @@ class Execution : public std::enable_shared_from_this<Execution> {
   // Held by shared_ptr: the world while it is in work, and tasks and writes under way. It writes in `term` only.
   Execution(Surroundings& surroundings, std::shared_ptr<const Term> term, PlanRecord plan, Json secrets);
 
+  // Secrets came with the launch and cannot be read any more, for that reason. Before start() and recover().
+  void lost_secrets(std::string reason) { secrets_loss_ = std::move(reason); }
   // Starts a planned plan, or continues a paused one; then `events` are delivered. `done` (may be empty) hears when it is durable.
   void start(std::vector<persistence::EventRecord> events = {}, std::function<void(Status)> done = {});
   // Takes up a plan that an earlier world left; see World::start().
@@ -230,6 +232,7 @@ class Execution : public std::enable_shared_from_this<Execution> {
   bool has_ended_ = false;    // under mutex_: paused or stopped, durable or not
 
   Json secrets_;
+  std::string secrets_loss_;
   Part part_ = Part::kRun;
   std::optional<Cursor> cursor_;
   std::unordered_map<int, OpenStep> open_steps_;

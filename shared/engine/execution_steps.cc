@@ -93,6 +93,7 @@ class Execution::RunningContext final : public ContextBase<Running> {
     return std::move(*chunks);
   }
   int step_id() const override { return step_id_; }
+  std::string_view secrets_loss() const override { return execution_.secrets_loss_; }
   Result<std::vector<Planned>> plan_sub_plans(std::vector<PlanRequest> requests) override {
     return execution_.plan_sub_plans(step_id_, outcome_, std::move(requests));
   }

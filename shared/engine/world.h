@@ -23,6 +23,7 @@
 #include "shared/engine/queues.h"
 #include "shared/engine/registry.h"
 #include "shared/engine/scheduler.h"
+#include "shared/engine/secret_keeper.h"
 #include "shared/persistence/store.h"
 
 namespace dynflow::engine {
@@ -32,7 +33,7 @@ struct PlanRequest {
   std::string plan_id;          // empty: a fresh UUID
   std::string action_class;
   Json args;                    // what the action's plan() gets
-  Json secrets;                 // kept in memory only; null = none
+  Json secrets;                 // in memory, and in the store only as WorldOptions::secrets seals them; null = none
   std::string caller_plan_id;   // set for sub-plans
   int caller_action_id = 0;
   std::string request_digest;   // see PlanRecord
@@ -76,6 +77,8 @@ struct WorldOptions {
   const Clock* clock = &system_clock();
   IdSource* ids = &system_ids();
   std::vector<PlanObserver*> observers;      // outlive the world
+  // Outlives the world; null: secrets end with the process.
+  const SecretKeeper* secrets = nullptr;
   bool auto_rescue = true;
   std::vector<MiddlewareUse> middleware;     // around the phases of all actions, outermost first
   std::vector<QueueOptions> queues;          // "default" is there in any case, without a limit of its own

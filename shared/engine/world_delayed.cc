@@ -33,14 +33,20 @@ Result<Planned> World::Impl::delay(PlanRequest request, DelayOptions options) {
   NewDelayedPlan made =
       make_delayed_plan(*surroundings_.world, *this->options().registry, request, options, term->world_id);
   WriteBatch rows;
+  WriteBatch secret_rows;
   if (!request.secrets.is_null() && !made.error) {
     // Only this world can plan it as it was meant.
     made.record.owner = term->world_id;
+    if (const Status sealed = add_secrets(request, secret_rows); !sealed.ok()) {
+      release({id});
+      return sealed.error();
+    }
     const std::lock_guard lock(mutex_);
     delayed_secrets_[id] = std::move(request.secrets);
   }
   rows.add(WriteBatch::InsertPlan{made.record});
   if (!made.error) rows.add(WriteBatch::PutDelayed{std::move(made.delayed)});
+  rows.add(std::move(secret_rows));
   for (PlanObserver* observer : this->options().observers) observer->plan_changed(made.record, rows);
   const auto record = std::make_shared<const PlanRecord>(made.record);
   const Status stored = await<Status>([&](auto done) {
@@ -140,15 +146,27 @@ void World::Impl::plan_now(PlanRecord plan, const DelayedRecord& delayed) {
   launch->term = term;
   launch->was_delayed = true;
   WriteBatch rows;
+  KeptSecrets kept;
+  {
+    const std::lock_guard lock(mutex_);
+    if (const auto secrets = delayed_secrets_.find(id); secrets != delayed_secrets_.end()) kept.secrets = secrets->second;
+  }
+  if (kept.secrets.is_null()) {
+    auto stored = stored_secrets(id);
+    if (!stored.ok()) {
+      log::warn({.task_id = id}, "a delayed plan cannot be read now: {}", stored.error().message());
+      release({id});
+      return delayed_executor_->done();
+    }
+    kept = std::move(*stored);
+  }
   auto request = request_of(*options().registry, plan, delayed);
   NewPlan made;
   if (request.ok()) {
-    {
-      const std::lock_guard lock(mutex_);
-      if (const auto secrets = delayed_secrets_.find(id); secrets != delayed_secrets_.end()) request->secrets = secrets->second;
-    }
+    request->secrets = std::move(kept.secrets);
     made = make_plan(*surroundings_.world, *options().registry, *request);
     made.record.history.insert(made.record.history.begin(), plan.history.begin(), plan.history.end());
+    if (!kept.loss.empty()) refuse(made, "its passwords cannot be read: " + kept.loss, options().clock->now(), term->world_id);
   } else {
     fail_delayed(plan, request.error().message(), options().clock->now(), term->world_id);
     made.error = plan.steps.front().error;

@@ -113,8 +113,18 @@ class World::Impl {
   void take_up_waiting();
   void ended(const Execution& execution, const PlanRecord& plan, Json secrets);
   Result<int> listener_of(const std::string& plan_id, int action_id);
-  Json take_paused_secrets(const std::string& plan_id);
   void wait_until_gone(const std::string& plan_id) const;
+
+  // world_secrets.cc
+  struct KeptSecrets {
+    Json secrets;      // null: none
+    std::string loss;  // why those that are stored cannot be read; empty: they can, or there are none
+  };
+  // The row for those of a new plan.
+  Status add_secrets(const PlanRequest& request, persistence::WriteBatch& rows) const;
+  // Those of a plan that was another process's. Errors: the store's.
+  Result<KeptSecrets> stored_secrets(const std::string& plan_id) const;
+  Json take_paused_secrets(const std::string& plan_id);
 
   // world_takeover.cc: plans that were others'.
   std::size_t room(bool is_overdue) const;

@@ -214,12 +214,6 @@ void World::Impl::wait_until_gone(const std::string& plan_id) const {
   wait_until(scheduler(), lock, ids_changed_, Deadline::after(kPatience), [&] { return active_.count(plan_id) == 0; });
 }
 
-Json World::Impl::take_paused_secrets(const std::string& plan_id) {
-  const std::lock_guard lock(mutex_);
-  auto kept = paused_secrets_.extract(plan_id);
-  return kept ? std::move(kept.mapped()) : Json();
-}
-
 void World::Impl::release_locks(const std::vector<std::string>& ids) {
   if (!options().registry->has_singletons()) return;
   WriteBatch batch;
@@ -285,14 +279,20 @@ Result<Launch> World::Impl::prepare(std::vector<PlanRequest> requests, Reservati
     if (!is_left_to_others(request, active++)) made.record.owner = launch.term->world_id;
     launch.planned.push_back({request.plan_id, made.error});
     launch.rows.add(WriteBatch::InsertPlan{made.record});
+    const std::size_t rows_before = launch.rows.size();
     if (made.error && options().registry->is_any_singleton(made.record)) {
       launch.rows.add(WriteBatch::ReleaseLocks{request.plan_id});
     }
     for (PlanObserver* observer : options().observers) observer->plan_changed(made.record, launch.rows);
+    launch.has_other_rows |= launch.rows.size() > rows_before;
+    if (const Status sealed = made.error ? Status() : add_secrets(request, launch.rows); !sealed.ok()) {
+      release_locks(ids);
+      release(ids);
+      return sealed.error();
+    }
     launch.plans.push_back(std::move(made));
     launch.secrets.push_back(std::move(request.secrets));
   }
-  launch.has_other_rows = launch.rows.size() > requests.size();
   return launch;
 }
 

@@ -175,6 +175,7 @@ void World::Impl::begin_halt(const std::string& plan_id, Done done) {
 Status World::Impl::add_end_rows(const PlanRecord& plan, WriteBatch& rows) {
   for (PlanObserver* observer : options().observers) observer->plan_changed(plan, rows);
   if (options().registry->is_any_singleton(plan)) rows.add(WriteBatch::ReleaseLocks{plan.id});
+  if (options().secrets != nullptr && plan.state == PlanState::kStopped) rows.add(WriteBatch::DeleteSecrets{plan.id});
   if (plan.actions.empty() || plan.actions.front().caller_plan_id.empty()) return {};
   const auto& root = plan.actions.front();
   const auto listener = listener_of(root.caller_plan_id, root.caller_action_id);
@@ -240,13 +241,21 @@ void World::Impl::begin_resume(const std::string& plan_id, Done done) {
   if (!plan.ok()) return refuse(plan.error());
   auto events = store().load_events_of(plan_id);
   if (!events.ok()) return refuse(events.error());
+  KeptSecrets kept{take_paused_secrets(plan_id), {}};
+  if (kept.secrets.is_null()) {
+    auto stored = stored_secrets(plan_id);
+    if (!stored.ok()) return refuse(stored.error());
+    kept = std::move(*stored);
+  }
   {
     const std::lock_guard lock(mutex_);
     const int level = level_of(*plan);
     active_[plan_id].level = level;
   }
-  const bool is_active = activate(term, std::move(*plan), take_paused_secrets(plan_id),
-                                  [&](Execution& execution) { execution.start(std::move(*events), done); });
+  const bool is_active = activate(term, std::move(*plan), std::move(kept.secrets), [&](Execution& execution) {
+    execution.lost_secrets(std::move(kept.loss));
+    execution.start(std::move(*events), done);
+  });
   if (!is_active) done(Error(Code::kClosed, "the world was declared dead"));
 }
 

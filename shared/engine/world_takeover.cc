@@ -63,12 +63,20 @@ Status World::Impl::take_over_one(const std::string& plan_id) {
     release({plan_id});
     return Error(Code::kConflict, "the plan is " + std::string(persistence::to_string(plan->state)));
   }
+  auto kept = stored_secrets(plan_id);
+  if (!kept.ok()) {
+    release({plan_id});
+    return kept.error();
+  }
   {
     const std::lock_guard lock(mutex_);
     const int level = level_of(*plan);
     active_[plan_id].level = level;
   }
-  activate(term, std::move(*plan), Json(), [&](Execution& execution) { execution.recover(std::move(*events)); });
+  activate(term, std::move(*plan), std::move(kept->secrets), [&](Execution& execution) {
+    execution.lost_secrets(std::move(kept->loss));
+    execution.recover(std::move(*events));
+  });
   return {};
 }
 

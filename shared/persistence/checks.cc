@@ -128,6 +128,12 @@ std::string_view first_bad(const WriteBatch::PutDelayed& change) {
   return first_bad({{"plan id", delayed.plan_id}, {"serializer", delayed.serializer}, {"arguments", delayed.args}});
 }
 
+std::string_view first_bad(const WriteBatch::PutSecrets& change) {
+  return first_bad({{"plan id", change.plan_id}, {"sealed secrets", change.sealed}});
+}
+
+std::string_view first_bad(const WriteBatch::DeleteSecrets& change) { return first_bad({{"plan id", change.plan_id}}); }
+
 std::string_view first_bad(const WriteBatch::DeleteDelayed& change) {
   return first_bad({{"plan id", change.plan_id}});
 }

@@ -40,9 +40,13 @@ class WriteBatch {
   struct DeleteOutbox { std::string entry_id; std::int64_t version = 0; };  // 0 = whichever
   struct PutDelayed { DelayedRecord delayed; };     // inserts or replaces; a prerequisite has to be stored, or to be known from before
   struct DeleteDelayed { std::string plan_id; };
+  // Sealed secrets of a plan (engine/secret_keeper.h): inserts or replaces. They go with the plan.
+  struct PutSecrets { std::string plan_id; std::string sealed; };
+  struct DeleteSecrets { std::string plan_id; };
   struct ReleaseLocks { std::string plan_id; };     // all that the plan holds
   using Change = std::variant<InsertPlan, UpdatePlan, ReplacePlan, UpdateStep, UpdateAction, AppendChunks, PutEvent,
-                              DeleteEvent, WakeOwner, PutOutbox, DeleteOutbox, PutDelayed, DeleteDelayed, ReleaseLocks>;
+                              DeleteEvent, WakeOwner, PutOutbox, DeleteOutbox, PutDelayed, DeleteDelayed, PutSecrets,
+                              DeleteSecrets, ReleaseLocks>;
 
   template <class C>
   void add(C change) { changes_.emplace_back(std::move(change)); }
@@ -156,6 +160,11 @@ class Store {
   // Ids of the plans that wait for this one.
   virtual Result<std::vector<std::string>> load_dependents(std::string_view plan_id) = 0;
 
+  // -- Secrets.
+
+  // As they were put. kNotFound: none are stored for that plan.
+  virtual Result<std::string> load_secrets(std::string_view plan_id) = 0;
+
   // -- Locks of plans.
 
   // kConflict: another plan holds it, that is in work or about to be made by a registered world. Held until ReleaseLocks. A plan that
@@ -165,7 +174,7 @@ class Store {
 
   // -- Tidying.
 
-  // Removes events of plans that are stopped or gone, and locks of such plans and of paused ones. The number of rows. Blocks.
+  // Removes events of plans that are stopped or gone, secrets of stopped ones, and locks of such plans and of paused ones. The number of rows. Blocks.
   virtual Result<std::size_t> sweep() = 0;
   // Removes stopped plans, and paused ones, that ended or paused before `before`, at most `limit`, with all that belongs to
   // them; plans with undelivered outbox entries stay. The number removed. Blocks; not from a store thread.

@@ -62,6 +62,11 @@ void RunnerAction::run(engine::Running& running, const engine::Event* event) {
       finish_with_exception(running, "The proxy was restarted while the job ran; how it ended is not known");
       return;
     }
+    if (!running.secrets_loss().empty()) {
+      finish_with_exception(running, fmt::format("The proxy was restarted before the job began, and its passwords cannot be read: {}. "
+                                                 "Launch it again", running.secrets_loss()));
+      return;
+    }
     if (had_secrets && running.secrets().is_null()) {
       finish_with_exception(running, "The proxy was restarted before the job began; its passwords are kept in memory only: launch it again");
       return;

@@ -30,6 +30,7 @@ std::optional<std::string> check_key_pins(const Node& value) {
 
 constexpr std::array kSettings = {
     Setting{"database", Type::kPath, kDefaultDatabase, "SQLite file of the task store, or `postgresql://...`; present but empty: in memory. `DYNFLOW_DB_CONN_STRING` in the environment comes first."},
+    Setting{"secrets_key_file", Type::kPath, "", "File with a key, mode 0600 or 0640: passwords of jobs that have not begun are then stored encrypted with it, so that a restart of the process does not lose them. Absent: they are in memory only. Read at the start."},
     Setting{"foreman_url", Type::kString, "https://127.0.0.1:3000", "Base URL of Foreman, for callbacks.", Null::kRefused, {}, check_http_url},
     Setting{"console_auth", Type::kBool, "true", "Whether the console asks for a client certificate.", Null::kRefused},
     Setting{"listen", Type::kString, "127.0.0.1", "Address to listen on; `*` is all of them.", Null::kRefused},
@@ -175,6 +176,7 @@ Result<CoreServiceSettings> load_core_service(const CoreServiceOptions& options)
   };
   return CoreServiceSettings{
       .database = values.get_string("database"),
+      .secrets_key_file = values.find_string("secrets_key_file"),
       .foreman_url = values.get_string("foreman_url"),
       .console_auth = values.get_bool("console_auth"),
       .listen = values.get_string("listen"),

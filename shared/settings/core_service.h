@@ -29,6 +29,7 @@ struct CoreServiceOptions {
 
 struct CoreServiceSettings {
   std::string database;  // empty: in memory; DYNFLOW_DB_CONN_STRING comes first
+  std::optional<std::string> secrets_key_file;  // nothing: secrets are in memory only
   std::string foreman_url;
   bool console_auth = true;
   std::string listen;  // "*": all addresses

@@ -11,6 +11,7 @@ namespace {
 constexpr std::array kDynflowSettings = {
     Setting{"enabled", Type::kEnabled, "false", "Which listeners serve the module."},
     Setting{"database", Type::kPath, "", "SQLite file of the task store, or `postgresql://...`; empty or absent: in memory. `DYNFLOW_DB_CONN_STRING` in the environment comes first."},
+    Setting{"secrets_key_file", Type::kPath, "", "File with a key, mode 0600 or 0640: passwords of jobs that have not begun are then stored encrypted with it, so that a restart of the process does not lose them. Absent: they are in memory only. Read at the start."},
     Setting{"console_auth", Type::kBool, "true", "Whether the console asks for a client certificate and a trusted host.", Null::kRefused},
     Setting{"core_url", Type::kString, "http://localhost:8008", "Where the standalone core service listens.", Null::kRefused, {}, check_http_url},
     Setting{"core_timeout", Type::kInt, "60", "Seconds that a request below `/dynflow` may take, the body of a core service's answer included.", Null::kDefault, {}, check_positive},
@@ -94,6 +95,7 @@ Result<DynflowSettings> load_dynflow(const std::string& settings_directory) {
   return DynflowSettings{
       .enabled = module->enabled,
       .database = values.find_string("database"),
+      .secrets_key_file = values.find_string("secrets_key_file"),
       .console_auth = values.get_bool("console_auth"),
       .core_url = values.get_string("core_url"),
       .core_timeout = std::chrono::seconds(values.get_int("core_timeout")),

@@ -44,6 +44,7 @@ const Table& ansible_table();
 struct DynflowSettings {
   Enabled enabled;
   std::optional<std::string> database;  // nothing or empty: in memory; DYNFLOW_DB_CONN_STRING comes first
+  std::optional<std::string> secrets_key_file;  // nothing: secrets are in memory only
   bool console_auth = true;
   std::string core_url;
   std::chrono::seconds core_timeout{60};

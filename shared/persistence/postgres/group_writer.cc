@@ -75,6 +75,7 @@ Named named_by(const WriteBatch::Change& change) {
   }
   if (const auto* one = std::get_if<WriteBatch::AppendChunks>(&change)) return {one->plan_id, ""};
   if (const auto* one = std::get_if<WriteBatch::PutDelayed>(&change)) return {one->delayed.plan_id, ""};
+  if (const auto* one = std::get_if<WriteBatch::PutSecrets>(&change)) return {one->plan_id, ""};
   return {};
 }
 

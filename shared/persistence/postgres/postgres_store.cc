@@ -121,6 +121,7 @@ class PostgresStore final : public Store, public PlanPages {
     return reader_.load_ready_delayed(now, limit);
   }
   Result<DelayedRecord> load_delayed(std::string_view plan_id) override { return reader_.load_delayed(plan_id); }
+  Result<std::string> load_secrets(std::string_view plan_id) override { return reader_.load_secrets(plan_id); }
   Result<std::optional<Time>> next_delayed_time(Time now) override { return reader_.next_delayed_time(now); }
   Result<std::vector<Prerequisite>> load_prerequisites(std::string_view plan_id) override {
     return reader_.load_prerequisites(plan_id);

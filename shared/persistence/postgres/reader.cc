@@ -39,6 +39,7 @@ constexpr Statement kOwnEventsSql{
     " WHERE p.owner = $1 ORDER BY e.number"};
 constexpr Statement kEventsOfSql{
     "SELECT id, plan_id, step_id, name, data, created_at, due_at FROM events WHERE plan_id = $1 ORDER BY number"};
+constexpr Statement kSecretsSql{"SELECT s.sealed FROM plans p JOIN secrets s ON s.plan = p.number WHERE p.id = $1"};
 constexpr Statement kLocksSql{"SELECT name, plan_id FROM locks ORDER BY name"};
 
 Error corrupt(std::string_view plan_id, std::string_view what) {
@@ -233,6 +234,13 @@ Result<std::vector<EventRecord>> Reader::load_events_of(std::string_view plan_id
   const Result<Rows> rows = pool_.run(kEventsOfSql, plan_id);
   if (!rows.ok()) return rows.error();
   return read_events(*rows);
+}
+
+Result<std::string> Reader::load_secrets(std::string_view plan_id) {
+  const Result<Rows> rows = pool_.run(kSecretsSql, plan_id);
+  if (!rows.ok()) return rows.error();
+  if (rows->count() == 0) return Error(Code::kNotFound, fmt::format("no secrets are stored for plan {}", plan_id));
+  return rows->string(0, 0);
 }
 
 Result<std::vector<LockRecord>> Reader::load_locks() {

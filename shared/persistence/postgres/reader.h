@@ -38,6 +38,7 @@ class Reader {
   Result<std::optional<Time>> next_delayed_time(Time now);
   Result<std::vector<Prerequisite>> load_prerequisites(std::string_view plan_id);
   Result<std::vector<std::string>> load_dependents(std::string_view plan_id);
+  Result<std::string> load_secrets(std::string_view plan_id);
   Result<std::vector<LockRecord>> load_locks();
 
  private:

@@ -111,6 +111,10 @@ constexpr Statement kCheckDependenciesSql{
     " WHERE NOT EXISTS (SELECT 1 FROM dependencies n WHERE n.plan = w.plan AND n.prerequisite = w.prerequisite)"};
 constexpr Statement kDeleteDelayedSql{
     "DELETE FROM delayed_plans d USING plans p WHERE p.id = ANY($1::text[]) AND d.plan = p.number"};
+constexpr Statement kPutSecretsSql{
+    "WITH u AS (INSERT INTO secrets SELECT p.number, d.b FROM unnest($1::text[],$2::text[]) AS d (a,b) JOIN plans p ON p.id = d.a"
+    " ON CONFLICT (plan) DO UPDATE SET sealed=excluded.sealed RETURNING 1) SELECT expect_rows(count(*), $3) FROM u"};
+constexpr Statement kDeleteSecretsSql{"DELETE FROM secrets s USING plans p WHERE p.id = ANY($1::text[]) AND s.plan = p.number"};
 constexpr Statement kReleaseLocksSql{"DELETE FROM locks WHERE plan_id = ANY($1::text[])"};
 constexpr Statement kWakeOwnersSql{
     "SELECT pg_notify('dynflow:' || current_schema(), CASE owner WHEN '' THEN '*' ELSE owner END) FROM plans"
@@ -177,6 +181,8 @@ const std::array<Script::KindOfChange, Script::kKindCount> Script::kKinds = {{
     {"ttiibtt", {{{&kPutDelayedSql, 7, false, true}, {&kDropDependenciesSql, 2}, {&kAddDependenciesSql, 2},
                  {&kCheckDependenciesSql, 2}}}},
     {"t", {{{&kDeleteDelayedSql, 1}}}},
+    {"tt", {{{&kPutSecretsSql, 2, false, true}}}},
+    {"t", {{{&kDeleteSecretsSql, 1}}}},
     {"t", {{{&kReleaseLocksSql, 1}}}},
     {"t", {{{&kWakeOwnersSql, 1}}}},
 }};
@@ -359,6 +365,16 @@ void Script::add_change(const WriteBatch::PutDelayed& change) {
 void Script::add_change(const WriteBatch::DeleteDelayed& change) {
   const std::size_t round = place("p", change.plan_id, kDeleteDelayed, kNoRow);
   columns(round, kDeleteDelayed).add_row(change.plan_id);
+}
+
+void Script::add_change(const WriteBatch::PutSecrets& change) {
+  const std::size_t round = place("p", change.plan_id, kPutSecrets, kWholeThing);
+  columns(round, kPutSecrets).add_row(change.plan_id, change.sealed);
+}
+
+void Script::add_change(const WriteBatch::DeleteSecrets& change) {
+  const std::size_t round = place("p", change.plan_id, kDeleteSecrets, kNoRow);
+  columns(round, kDeleteSecrets).add_row(change.plan_id);
 }
 
 void Script::add_change(const WriteBatch::ReleaseLocks& change) {

@@ -48,6 +48,8 @@ class Script {
     kDeleteOutbox,
     kPutDelayed,
     kDeleteDelayed,
+    kPutSecrets,
+    kDeleteSecrets,
     kReleaseLocks,
     kWakeOwners,
     kKindCount,
@@ -78,6 +80,8 @@ class Script {
   void add_change(const WriteBatch::DeleteOutbox& change);
   void add_change(const WriteBatch::PutDelayed& change);
   void add_change(const WriteBatch::DeleteDelayed& change);
+  void add_change(const WriteBatch::PutSecrets& change);
+  void add_change(const WriteBatch::DeleteSecrets& change);
   void add_change(const WriteBatch::ReleaseLocks& change);
   void add_plan(const PlanRecord& plan, Kind kind);
 

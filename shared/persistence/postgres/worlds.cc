@@ -84,6 +84,8 @@ constexpr Statement kAcquireLockSql{
 constexpr Statement kLockHolderSql{"SELECT plan_id FROM locks WHERE name = $1"};
 constexpr Statement kSweepEventsSql{
     "DELETE FROM events WHERE NOT EXISTS (SELECT 1 FROM plans p WHERE p.id = events.plan_id AND p.state <> 'stopped')"};
+constexpr Statement kSweepSecretsSql{
+    "DELETE FROM secrets WHERE NOT EXISTS (SELECT 1 FROM plans p WHERE p.number = secrets.plan AND p.state <> 'stopped')"};
 constexpr Statement kSweepLocksSql{"DELETE FROM locks WHERE NOT is_lock_held(plan_id, epoch)"};
 // What writers leave behind that were killed: nobody asks for it any more. And callbacks that were given up just when their plan went.
 constexpr Statement kSweepWritersSql{"DELETE FROM writers WHERE used_at < now() - interval '30 days'"};
@@ -258,11 +260,12 @@ Result<std::size_t> Worlds::sweep(const Fence& fence) {
   const auto answers = transact(fence, [&](Connection& connection) {
     connection.queue(kSweepEventsSql);
     connection.queue(kSweepLocksSql);
+    connection.queue(kSweepSecretsSql);
     connection.queue(kSweepWritersSql);
     connection.queue(kSweepOutboxSql);
   });
   if (!answers.ok()) return answers.error();
-  return (*answers)[0].changed() + (*answers)[1].changed();
+  return (*answers)[0].changed() + (*answers)[1].changed() + (*answers)[2].changed();
 }
 
 Result<std::size_t> Worlds::clean(const Fence& fence, Time before, std::size_t limit) {

@@ -269,6 +269,14 @@ Status BatchWriter::apply_change(const WriteBatch::DeleteDelayed& change) {
   return delete_delayed_.run(change.plan_id);
 }
 
+Status BatchWriter::apply_change(const WriteBatch::PutSecrets& change) {
+  const Result<PlanRow*> plan = find_plan(change.plan_id);
+  if (!plan.ok()) return plan.error();
+  return put_secrets_.run((*plan)->number, change.sealed);
+}
+
+Status BatchWriter::apply_change(const WriteBatch::DeleteSecrets& change) { return delete_secrets_.run(change.plan_id); }
+
 Status BatchWriter::apply_change(const WriteBatch::ReleaseLocks& change) { return release_locks_.run(change.plan_id); }
 
 Result<std::size_t> BatchWriter::clean(Time before, std::size_t limit) {

@@ -59,6 +59,8 @@ class BatchWriter {
   Status apply_change(const WriteBatch::DeleteOutbox& change);
   Status apply_change(const WriteBatch::PutDelayed& change);
   Status apply_change(const WriteBatch::DeleteDelayed& change);
+  Status apply_change(const WriteBatch::PutSecrets& change);
+  Status apply_change(const WriteBatch::DeleteSecrets& change);
   Status apply_change(const WriteBatch::ReleaseLocks& change);
   Status insert_parts(std::int64_t number, const PlanRecord& plan);
   Status insert_action(std::int64_t plan, const ActionRecord& action);
@@ -138,6 +140,8 @@ class BatchWriter {
   Statement delete_other_dependencies_{
       database_,
       "DELETE FROM dependencies WHERE plan=?1 AND prerequisite NOT IN (SELECT value FROM json_each(?2))"};
+  Statement put_secrets_{database_, "INSERT INTO secrets VALUES (?1,?2) ON CONFLICT (plan) DO UPDATE SET sealed=?2"};
+  Statement delete_secrets_{database_, "DELETE FROM secrets WHERE plan = (SELECT number FROM plans WHERE id=?1)"};
   Statement release_locks_{database_, "DELETE FROM locks WHERE plan_id=?1"};
   // The whole cleaner: what belongs to the plans goes by foreign keys and a trigger of the schema.
   Statement delete_old_plans_{

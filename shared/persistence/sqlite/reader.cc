@@ -354,6 +354,15 @@ Result<std::vector<WorldRecord>> Reader::load_worlds() {
   return worlds;
 }
 
+Result<std::string> Reader::load_secrets(std::string_view plan_id) {
+  if (Status started = secrets_.start(plan_id); !started.ok()) return started.error();
+  const Rows rows(secrets_);
+  const Result<bool> row = secrets_.next();
+  if (!row.ok()) return row.error();
+  if (!*row) return Error(Code::kNotFound, fmt::format("no secrets are stored for plan {}", plan_id));
+  return secrets_.string(0);
+}
+
 Result<std::vector<LockRecord>> Reader::load_locks() {
   if (Status started = locks_.start(); !started.ok()) return started.error();
   std::vector<LockRecord> locks;

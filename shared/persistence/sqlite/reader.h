@@ -37,6 +37,7 @@ class Reader {
   Result<std::optional<Time>> next_outbox_time();
   // In the order of their epochs; nothing is known here about who is alive.
   Result<std::vector<WorldRecord>> load_worlds();
+  Result<std::string> load_secrets(std::string_view plan_id);
   Result<std::vector<LockRecord>> load_locks();
 
   DelayedReader& delayed() { return delayed_; }
@@ -94,6 +95,7 @@ class Reader {
                         " ORDER BY next_attempt_at, number LIMIT ?2"};
   Statement next_outbox_{database_, "SELECT min(next_attempt_at) FROM outbox WHERE is_abandoned = 0"};
   Statement worlds_{database_, "SELECT id, meta, last_seen FROM worlds ORDER BY epoch"};
+  Statement secrets_{database_, "SELECT s.sealed FROM plans p JOIN secrets s ON s.plan = p.number WHERE p.id = ?1"};
   Statement locks_{database_, "SELECT name, plan_id FROM locks ORDER BY name"};
 };
 

@@ -108,6 +108,8 @@ class SqliteStore final : public Store, public PlanPages {
     return readers_.borrow()->delayed().load_dependents(plan_id);
   }
 
+  Result<std::string> load_secrets(std::string_view plan_id) override { return readers_.borrow()->load_secrets(plan_id); }
+
   Status acquire_lock(const LockRecord& lock) override;
   Result<std::vector<LockRecord>> load_locks() override { return readers_.borrow()->load_locks(); }
   Result<std::size_t> sweep() override;

@@ -53,6 +53,8 @@ Status WorldWriter::acquire_lock(const LockRecord& lock, std::int64_t epoch) {
 Result<std::size_t> WorldWriter::sweep(std::int64_t epoch) {
   if (Status swept = sweep_events_.run(); !swept.ok()) return swept.error();
   auto removed = static_cast<std::size_t>(database_.changed_rows());
+  if (Status swept = sweep_secrets_.run(); !swept.ok()) return swept.error();
+  removed += static_cast<std::size_t>(database_.changed_rows());
   if (Status swept = sweep_locks_.run(epoch); !swept.ok()) return swept.error();
   removed += static_cast<std::size_t>(database_.changed_rows());
   return removed;

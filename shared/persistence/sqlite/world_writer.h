@@ -49,6 +49,9 @@ class WorldWriter {
   Statement sweep_events_{database_,
                           "DELETE FROM events WHERE NOT EXISTS (SELECT 1 FROM plans p WHERE p.id = events.plan_id"
                           " AND p.state <> 'stopped')"};
+  Statement sweep_secrets_{database_,
+                           "DELETE FROM secrets WHERE NOT EXISTS (SELECT 1 FROM plans p WHERE p.number = secrets.plan"
+                           " AND p.state <> 'stopped')"};
   Statement sweep_locks_{database_,
                          "DELETE FROM locks WHERE coalesce((SELECT p.state IN ('stopped', 'paused') FROM plans p"
                          " WHERE p.id = locks.plan_id), epoch <> ?1)"};

@@ -232,6 +232,12 @@ Status ScriptedStore::acquire_lock(const LockRecord& lock) {
   return {};
 }
 
+Result<std::string> ScriptedStore::load_secrets(std::string_view plan_id) {
+  const auto found = secrets_.find(std::string(plan_id));
+  if (found == secrets_.end()) return Error(Code::kNotFound, "no secrets");
+  return found->second;
+}
+
 Result<std::vector<LockRecord>> ScriptedStore::load_locks() {
   std::vector<LockRecord> list;
   for (const auto& [name, plan_id] : locks_) list.push_back({name, plan_id});

@@ -43,6 +43,7 @@ class ScriptedStore final : public persistence::Store {
   const std::map<std::string, persistence::OutboxRecord>& outbox() const { return outbox_; }
   std::map<std::string, persistence::PlanRecord>& plans() { return plans_; }
   const std::map<std::string, persistence::DelayedRecord>& delayed() const { return delayed_; }
+  const std::map<std::string, std::string>& secrets() const { return secrets_; }
   const std::map<std::string, std::string>& locks() const { return locks_; }
   // The other processes: their worlds, by id. A plan whose owner is neither here nor has joined is an orphan.
   std::map<std::string, persistence::WorldRecord>& other_worlds() { return other_worlds_; }
@@ -96,6 +97,7 @@ class ScriptedStore final : public persistence::Store {
   Result<std::vector<std::string>> load_dependents(std::string_view plan_id) override;
 
   Status acquire_lock(const persistence::LockRecord& lock) override;
+  Result<std::string> load_secrets(std::string_view plan_id) override;
   Result<std::vector<persistence::LockRecord>> load_locks() override;
   Result<std::size_t> sweep() override;
   Result<std::size_t> clean(Time, std::size_t) override { return std::size_t{0}; }
@@ -123,6 +125,8 @@ class ScriptedStore final : public persistence::Store {
   void apply(const Batch::DeleteOutbox& c);
   void apply(const Batch::PutDelayed& c) { delayed_[c.delayed.plan_id] = c.delayed; }
   void apply(const Batch::DeleteDelayed& c) { delayed_.erase(c.plan_id); }
+  void apply(const Batch::PutSecrets& c) { secrets_[c.plan_id] = c.sealed; }
+  void apply(const Batch::DeleteSecrets& c) { secrets_.erase(c.plan_id); }
   void apply(const Batch::ReleaseLocks& c);
 
   Scheduler* scheduler_ = nullptr;
@@ -139,6 +143,7 @@ class ScriptedStore final : public persistence::Store {
   std::map<std::string, persistence::OutboxRecord> outbox_;
   std::int64_t last_version_ = 0;
   std::map<std::string, persistence::DelayedRecord> delayed_;
+  std::map<std::string, std::string> secrets_;
   std::map<std::string, std::string> locks_;  // plan ids by name
   std::optional<persistence::WorldRecord> world_;
   std::map<std::string, persistence::WorldRecord> other_worlds_;

@@ -157,7 +157,8 @@ TEST_CASE("settings are shown with what they are, and without passwords") {
   const auto values = Values::read(dynflow_table(), document->root, StringKeys::kIgnored);
   REQUIRE(values.ok());
   const std::string shown = shown_settings(*values);
-  CHECK(shown.find("'enabled': true, 'database': postgresql://...@db.example.com/x, 'console_auth': true (default)") == 0);
+  CHECK(shown.find("'enabled': true, 'database': postgresql://...@db.example.com/x, 'secrets_key_file': nil (default), "
+                   "'console_auth': true (default)") == 0);
   CHECK(shown.find("'external_core': nil, ") != std::string::npos);
   CHECK(shown.find("s3cr") == std::string::npos);
 }

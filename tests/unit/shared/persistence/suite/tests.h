@@ -12,6 +12,7 @@ std::vector<StoreTest> list_tests();
 std::vector<StoreTest> message_tests();
 std::vector<StoreTest> cleaning_tests();
 std::vector<StoreTest> delayed_tests();
+std::vector<StoreTest> secret_tests();
 std::vector<StoreTest> world_tests();
 std::vector<StoreTest> lock_tests();
 std::vector<StoreTest> lifecycle_tests();
