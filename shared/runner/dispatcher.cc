@@ -26,12 +26,14 @@ class Dispatcher::Impl : public std::enable_shared_from_this<Impl> {
   Impl(engine::World& world, DispatcherOptions options) : world_(world), options_(options) {}
 
   void start() {
-    if (!thread_.is_running()) {
-      thread_ = NamedThread("runners", [this] {
-        give_way();
-        loop_.run();
-      });
-    }
+    if (thread_.is_running()) return;
+    backlog_.post = [weak = weak_from_this()](std::function<void()> task) {
+      if (const auto self = weak.lock()) self->loop_.post(std::move(task));
+    };
+    thread_ = NamedThread("runners", [this] {
+      give_way();
+      loop_.run();
+    });
   }
 
   void stop() {
@@ -66,7 +68,7 @@ class Dispatcher::Impl : public std::enable_shared_from_this<Impl> {
         return announce(chosen);
       }
       lock.unlock();
-      auto job = std::make_unique<Job>(world_, loop_, std::move(placed.mapped()), options_.max_output_bytes,
+      auto job = std::make_unique<Job>(world_, loop_, std::move(placed.mapped()), options_.max_output_bytes, backlog_,
                                        [this](Job& ended) { forget(ended); });
       Job& started = *job;
       jobs_.emplace(runner_id, std::move(job));
@@ -77,7 +79,7 @@ class Dispatcher::Impl : public std::enable_shared_from_this<Impl> {
   void kill(const std::string& runner_id) {
     loop_.post([this, runner_id] {
       if (auto unstarted = take_unstarted(runner_id)) {
-        Job job(world_, loop_, std::move(*unstarted), options_.max_output_bytes, [](Job&) {});
+        Job job(world_, loop_, std::move(*unstarted), options_.max_output_bytes, backlog_, [](Job&) {});
         job.refuse("The job was cancelled before it was started");
         return;
       }
@@ -238,6 +240,7 @@ class Dispatcher::Impl : public std::enable_shared_from_this<Impl> {
   engine::World& world_;
   const DispatcherOptions options_;
   net::EventLoop loop_;
+  OutputBacklog backlog_;
   std::unordered_map<std::string, std::unique_ptr<Job>> jobs_;
 
   mutable std::mutex mutex_;

@@ -23,6 +23,11 @@ constexpr auto kFlushInterval = 1000ms;
 constexpr std::size_t kMaxPending = 256 * 1024;
 // One chunk never grows past this.
 constexpr std::size_t kMaxChunk = 64 * 1024;
+// The store is asked about its progress this often; jobs that say less never ask.
+constexpr std::size_t kFollowed = 256 * 1024;
+// A job that is so far ahead of the store is held; so is any that has said kFollowed, while all together are so far ahead.
+constexpr std::size_t kMostUnwritten = 8 * 1024 * 1024;
+constexpr std::size_t kMostBacklog = 64 * 1024 * 1024;
 
 std::string describe(const std::exception& e) {
   const auto* failure = dynamic_cast<const engine::ActionError*>(&e);
@@ -31,16 +36,18 @@ std::string describe(const std::exception& e) {
 
 }  // namespace
 
-Job::Job(engine::World& world, net::EventLoop& loop, RunnerRequest request, std::size_t max_output_bytes,
+Job::Job(engine::World& world, net::EventLoop& loop, RunnerRequest request, std::size_t max_output_bytes, OutputBacklog& backlog,
          std::function<void(Job&)> on_end)
     : world_(world),
       loop_(loop),
       request_(std::move(request)),
       max_output_bytes_(max_output_bytes),
+      backlog_(backlog),
       on_end_(std::move(on_end)) {}
 
 Job::~Job() {
   runner_.reset();
+  backlog_.bytes -= unwritten_bytes_;
   if (flush_timer_ != 0) loop_.cancel(flush_timer_);
   if (timeout_timer_ != 0) loop_.cancel(timeout_timer_);
 }
@@ -141,9 +148,36 @@ void Job::flush(bool is_last) {
       text.resize(line_end + 1);
     }
   }
+  for (const persistence::OutputChunk& chunk : ready) unfollowed_bytes_ += chunk.output.size();
   world_.append_output(request_.plan_id, request_.action_id, std::move(ready));
+  if (unfollowed_bytes_ >= kFollowed) follow(std::exchange(unfollowed_bytes_, 0));
   schedule_flush();
 }
+
+void Job::follow(std::size_t bytes) {
+  unwritten_bytes_ += bytes;
+  backlog_.bytes += bytes;
+  world_.flush_output(request_.plan_id, [post = backlog_.post, self = std::weak_ptr<Job*>(self_), bytes](const Status&) {
+    post([self, bytes] {
+      if (const auto job = self.lock()) (*job)->written(bytes);
+    });
+  });
+  if (is_held_ || !is_behind()) return;
+  is_held_ = true;
+  with_runner([](Runner& runner) { runner.hold_output(true); });
+}
+
+// Or it failed for good: then nothing of it waits any more.
+void Job::written(std::size_t bytes) {
+  unwritten_bytes_ -= bytes;
+  backlog_.bytes -= bytes;
+  // The last of it in any case: nobody else would let the runner go on.
+  if (!is_held_ || (unwritten_bytes_ > 0 && is_behind())) return;
+  is_held_ = false;
+  with_runner([](Runner& runner) { runner.hold_output(false); });
+}
+
+bool Job::is_behind() const { return unwritten_bytes_ > kMostUnwritten || (unwritten_bytes_ > 0 && backlog_.bytes > kMostBacklog); }
 
 void Job::drop() {
   is_dropped_ = true;

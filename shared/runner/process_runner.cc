@@ -44,6 +44,13 @@ class ProcessRunner final : public Runner {
     exit_watch_ = *watch;
   }
 
+  // Watched for nothing, and not unwatched: a pipe that is closed at the other end is still seen, and what is in it read.
+  void hold_output(bool is_held) override {
+    for (const Stream* stream : {&out_, &err_}) {
+      if (stream->watch != 0) loop_.rewatch(stream->watch, is_held && !ending_ ? 0 : net::kReadable);
+    }
+  }
+
   void kill() override {
     if (!child_ || ending_) return;
     child_->signal_group(SIGTERM);
@@ -87,6 +94,7 @@ class ProcessRunner final : public Runner {
     Result<process::Ending> ending = child_->reap();
     if (!ending) return;
     ending_ = *ending;
+    hold_output(false);
     loop_.unwatch(std::exchange(exit_watch_, 0));
     if (timer_ != 0) loop_.cancel(timer_);
     timer_ = loop_.run_after(kDrainTime, [this] {

@@ -15,4 +15,6 @@ void Runner::external_event(const Json&) {}
 
 void Runner::refresh() {}
 
+void Runner::hold_output(bool /*is_held*/) {}
+
 }  // namespace dynflow::runner

@@ -63,6 +63,9 @@ class Runner {
   virtual void external_event(const Json& data);
   // Somebody looks at the status document: publish what is there. Default: nothing, output is pushed anyway.
   virtual void refresh();
+  // True: the store is behind; read no more of what the other side writes, so that it has to wait, until told otherwise. What comes
+  // nevertheless is published as ever. Default: nothing.
+  virtual void hold_output(bool is_held);
 
  protected:
   explicit Runner(Publisher& publisher) : publisher_(publisher) {}

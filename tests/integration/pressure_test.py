@@ -15,10 +15,13 @@ from pathlib import Path
 from foreman import Foreman
 from network import wait_until
 from programs import CoreService, preload_library
+from sshd import Sshd
 
 MEGABYTES = int(os.environ.get("DYNFLOW_PRESSURE_MB", "60"))
 TASKS = int(os.environ.get("DYNFLOW_PRESSURE_TASKS", "5000"))
 MIB = 1024  # in KiB
+HELD_MEGABYTES = 150
+RESIDENT = 50_000  # plans in memory, WorldOptions::max_resident_plans
 
 
 class Pressure(unittest.TestCase):
@@ -28,8 +31,8 @@ class Pressure(unittest.TestCase):
         self.foreman = self.enterContext(Foreman())
         self.database = self.folder / "tasks.sqlite"
 
-    def core(self, environment=None, **settings):
-        return self.enterContext(CoreService(self.folder / "core", self.foreman.url, environment=environment,
+    def core(self, environment=None, ssh_key=None, **settings):
+        return self.enterContext(CoreService(self.folder / "core", self.foreman.url, ssh_key=ssh_key, environment=environment,
                                              settings={"database": self.database, "log_level": "ERROR", **settings}))
 
     @staticmethod
@@ -40,11 +43,10 @@ class Pressure(unittest.TestCase):
     def launch(core, entries):
         return core.http.post("/tasks/launch", {"operation": "batch", "input": entries, "options": {}})
 
-    def write_output(self, core, megabytes, **more):
+    def write_output(self, core, megabytes, action_class="PeerOps::LocalScript", **more):
         """Runs a script that writes so much; its plan and the most memory that was seen, in KiB above that at rest."""
         at_rest = core.memory_kib()
-        entries = self.entries(1, "PeerOps::LocalScript", script=f"yes 0123456789abcdef0123456789abcde | head -c {megabytes}000000",
-                               **more)
+        entries = self.entries(1, action_class, script=f"yes 0123456789abcdef0123456789abcde | head -c {megabytes}000000", **more)
         self.assertEqual(self.launch(core, entries).status, 200)
         plan = next(iter(entries))
         most = 0
@@ -64,6 +66,19 @@ class Pressure(unittest.TestCase):
         self.assertGreater(on_disk, MEGABYTES * 1_000_000)
         # What waits to be written is bounded, however much comes.
         self.assertLess(most, 160 * MIB)
+
+    def test_output_waits_for_a_slow_disk(self):
+        """The script is held up, here and on a host: what it has said would not fit into memory otherwise."""
+        sshd = self.enterContext(Sshd(self.folder / "sshd"))
+        core = self.core(environment={"LD_PRELOAD": preload_library("kill_points"), "KILL_POINTS_FILES": str(self.database),
+                                      "KILL_POINTS_DELAY": "100", "HOME": str(self.folder)}, ssh_key=sshd.client_key, max_output_bytes=0)
+        self.addCleanup(core.kill)
+        ssh = {"action_class": "Proxy::RemoteExecution::Ssh::Actions::RunScript", "hostname": sshd.address, "ssh_port": sshd.port,
+               "ssh_user": sshd.user, "effective_user": None}
+        for where, more in (("here", {}), ("on a host", ssh)):
+            with self.subTest(where):
+                _, most = self.write_output(core, HELD_MEGABYTES, **more)
+                self.assertLess(most, HELD_MEGABYTES / 2 * MIB)
 
     def test_output_is_cut_at_the_cap_with_a_mark(self):
         cap = 1_000_000
@@ -85,13 +100,16 @@ class Pressure(unittest.TestCase):
         at_rest = core.memory_kib()
         waiting = 0
         while waiting < TASKS:
-            answer = self.launch(core, self.entries(500, "PeerOps::LocalScript", script="exec sleep 20"))
+            answer = self.launch(core, self.entries(500, "PeerOps::LocalScript", script="exec sleep 3600"))
             self.assertEqual(answer.status, 200, answer.text)
             waiting += 500
-        # A launch is answered when it is stored; that its plans run is stored right after.
-        wait_until(lambda: core.http.get("/tasks/count?state=running").json()["count"] == waiting, "all plans to run", 60)
+        # A launch is answered when it is stored; that its plans run is stored right after, of as many as are in memory at once.
+        resident = min(waiting, RESIDENT)
+        wait_until(lambda: core.http.get("/tasks/count?state=running").json()["count"] == resident, "the plans to run", 300)
+        self.assertEqual(core.http.get("/tasks/count?state=planned").json()["count"], waiting - resident)
         # 11 KiB each were seen, all of the plan's image; what this holds against is growth with a script, a thread, a buffer.
         self.assertLess((core.memory_kib() - at_rest) / waiting, 20)
+        core.kill()  # nobody waits for an hour
 
     def test_a_slow_disk_refuses_launches_before_anything_is_stored(self):
         core = self.core(environment={"LD_PRELOAD": preload_library("kill_points"), "KILL_POINTS_FILES": str(self.database),

@@ -51,6 +51,7 @@ class Connection::Session : public std::enable_shared_from_this<Connection::Sess
   ChannelId start_channel(ChannelRequest request);
   void write(ChannelId id, std::string_view bytes);
   void drop_channel(ChannelId id);
+  void hold(bool is_held);
   void close();
 
  private:
@@ -80,6 +81,7 @@ class Connection::Session : public std::enable_shared_from_this<Connection::Sess
   void authenticate();
   int try_method(Method method);
   void opened();
+  void step_soon();
   void pump();
   bool deliver();
   void keep_alive();
@@ -131,6 +133,7 @@ class Connection::Session : public std::enable_shared_from_this<Connection::Sess
   bool is_step_posted_ = false;
   std::uint64_t bytes_at_last_tick_ = 0;
   int silent_ticks_ = 0;
+  bool is_held_ = false;
 };
 
 void Connection::Session::open() {
@@ -325,7 +328,8 @@ void Connection::Session::step() {
 void Connection::Session::watch_session() {
   // libssh keeps what the socket did not take, and goes on only when called: without waiting for writability the session would hang.
   const bool wants_write = (ssh_get_poll_flags(session_.get()) & SSH_WRITE_PENDING) != 0;
-  const std::uint32_t events = net::kReadable | (wants_write ? net::kWritable : 0);
+  const bool wants_read = !is_held_ || state_ != State::kOpen;
+  const std::uint32_t events = (wants_read ? net::kReadable : 0) | (wants_write ? net::kWritable : 0);
   if (watch_ != 0) {
     loop_.rewatch(watch_, events);
     return;
@@ -449,7 +453,7 @@ void Connection::Session::opened() {
 }
 
 void Connection::Session::keep_alive() {
-  silent_ticks_ = counter_.in_bytes == bytes_at_last_tick_ ? silent_ticks_ + 1 : 0;
+  silent_ticks_ = counter_.in_bytes == bytes_at_last_tick_ && !is_held_ ? silent_ticks_ + 1 : 0;
   bytes_at_last_tick_ = counter_.in_bytes;
   if (silent_ticks_ >= options_.keepalive_count) {
     lose(fmt::format("Timeout, server {} not responding.", options_.host));
@@ -508,6 +512,16 @@ void Connection::Session::write(ChannelId id, std::string_view bytes) {
   const auto found = channels_.find(id);
   if (found == channels_.end()) return;
   found->second->write(bytes);
+  step_soon();
+}
+
+void Connection::Session::hold(bool is_held) {
+  if (std::exchange(is_held_, is_held) == is_held || state_ != State::kOpen) return;
+  // Once let go: there may be bytes in libssh that no event would tell of.
+  step_soon();
+}
+
+void Connection::Session::step_soon() {
   if (std::exchange(is_step_posted_, true)) return;
   loop_.post([weak = weak_from_this()] {
     const auto self = weak.lock();
@@ -573,6 +587,7 @@ Connection::ChannelId Connection::start_channel(ChannelRequest request) {
 }
 void Connection::write(ChannelId id, std::string_view bytes) { session_->write(id, bytes); }
 void Connection::drop_channel(ChannelId id) { session_->drop_channel(id); }
+void Connection::hold(bool is_held) { session_->hold(is_held); }
 void Connection::close() { session_->close(); }
 
 }  // namespace dynflow::remote_execution

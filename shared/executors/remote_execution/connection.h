@@ -88,6 +88,8 @@ class Connection {
   void write(ChannelId id, std::string_view bytes);
   // Ends the channel from our side; the host hangs up its terminal. Its callbacks come no more.
   void drop_channel(ChannelId id);
+  // While held nothing is read but what comes by the way, so that the host has to wait with its output. It is not taken for dead.
+  void hold(bool is_held);
   // Harmless at any time and twice.
   void close();
 

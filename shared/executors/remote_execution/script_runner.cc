@@ -59,7 +59,13 @@ class ScriptRunner final : public runner::Runner {
   ~ScriptRunner() override { loop_.cancel(timer_); }
 
   void start() override { on(ScriptEvent::kStart); }
+  void hold_output(bool is_held) override {
+    connection_->hold(is_held && !is_killed_);
+  }
   void kill() override {
+    // The way to the host is needed for the end.
+    is_killed_ = true;
+    connection_->hold(false);
     if (state_ == ScriptState::kIdle || state_ == ScriptState::kConnecting || state_ == ScriptState::kUploading ||
         state_ == ScriptState::kTrial) {
       publisher().publish("debug", "The job was stopped before the script was started\n");
@@ -98,7 +104,8 @@ class ScriptRunner final : public runner::Runner {
   net::EventLoop& loop_;
   ScriptJob job_;
   PromptFilter filter_;
-  std::optional<Connection> connection_;
+  std::optional<Connection> connection_;  // set from the constructor on
+  bool is_killed_ = false;                // kill() was called
   ScriptState state_ = ScriptState::kIdle;
   std::optional<ExitStatus> result_;  // once known
   net::EventLoop::TimerId timer_ = 0;
