@@ -2,7 +2,7 @@
 """The mode changes while real SSH jobs run, again and again, also with kill -9 of either side: no job is lost, none runs twice,
 Foreman's polls are answered, every callback arrives.
 
-DYNFLOW_HAND_OVER_JOBS and DYNFLOW_HAND_OVER_FLIPS make it longer.
+DYNFLOW_HAND_OVER_JOBS and DYNFLOW_HAND_OVER_FLIPS make it longer, DYNFLOW_HAND_OVER_KILLED has more jobs at work when a side is killed.
 """
 
 import json
@@ -26,6 +26,10 @@ from sshd import Sshd
 JOBS = int(os.environ.get("DYNFLOW_HAND_OVER_JOBS", "200"))
 FLIPS = int(os.environ.get("DYNFLOW_HAND_OVER_FLIPS", "4"))
 BATCH = 10
+OLD = int(os.environ.get("DYNFLOW_HAND_OVER_KILLED", "15")) * 2 // 3  # launched before the hand-over
+FRESH = OLD // 2
+# Long enough that the last one starts before the first one ends.
+SECONDS = (3 + OLD / 10, 6 + OLD / 10)
 
 
 class Poller(threading.Thread):
@@ -194,14 +198,14 @@ class HandOver(unittest.TestCase):
         poller = Poller(self.proxy.http)
         poller.start()
         self.addCleanup(poller.stop)
-        old = self.make_jobs(10, (3, 6))
+        old = self.make_jobs(OLD, SECONDS)
         self.launch(old)
         poller.add([job.plan_id for job in old])
         wait_until(lambda: len(self.ran()) == len(old), "the jobs to run", 60)
         self.assertEqual(self.begin(False)["state"], "hand-over to in-process")
         poller.may_be_unavailable = True
         self.core.kill()
-        fresh = self.make_jobs(5, (0.1, 1))
+        fresh = self.make_jobs(FRESH, (0.1, 1))
         # Nobody knows whether the dead side has these: they are not started on a guess.
         document = {"operation": "ssh", "input": {job.plan_id: job.entry for job in fresh}, "options": {}}
         self.assertEqual(self.proxy.http.post("/dynflow/tasks/launch", document).status, 503)
@@ -221,11 +225,11 @@ class HandOver(unittest.TestCase):
 
     def test_the_proxy_dies_in_the_middle(self):
         self.start_programs(external_core=False)
-        old = self.make_jobs(10, (3, 6))
+        old = self.make_jobs(OLD, SECONDS)
         self.launch(old)
         wait_until(lambda: len(self.ran()) == len(old), "the jobs to run", 60)
         self.assertEqual(self.begin(True)["state"], "hand-over to external")
-        fresh = self.make_jobs(5, (3, 6))
+        fresh = self.make_jobs(FRESH, SECONDS)
         self.launch(fresh)
         self.proxy.kill()
         self.proxy.start()
