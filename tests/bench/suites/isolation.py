@@ -12,7 +12,7 @@ import uuid
 from foreman import Foreman
 from programs import CoreService, SmartProxy
 
-from .measure import cpu_seconds, go_first, percentile
+from .measure import cpu_seconds, going_first, percentile
 
 EVERY = 0.01
 # Figures of the Ruby proxies on a quiet machine of 2 cores: idle, and while a batch of 1,000 jobs ran (one request every 20 ms).
@@ -112,22 +112,22 @@ def run(folder, rounds):
             SmartProxy(folder / "outside", foreman.url, external_core=True, core_url=core.url, settings=quiet) as outside, \
             SmartProxy(folder / "inside", foreman.url, external_core=False, settings=quiet, dynflow={"database": folder / "inside.sqlite"}) as inside:
         candidates = {"in-process": (inside, [inside.process.pid]), "core service": (outside, [outside.process.pid, core.process.pid])}
-        is_first = go_first(os.getpid(), *(pid for _, pids in candidates.values() for pid in pids))
-        seen = {}
-        for number in range(rounds):
-            for load, work in LOADS.items():
-                if number > 0 and load.startswith("10,000"):
-                    continue  # once is enough, it has a thousand samples
-                for name, (proxy, pids) in candidates.items():
-                    watch = Watch(proxy.port)
-                    before = cpu_seconds(*pids)
-                    watch.start()
-                    work(proxy.port)
-                    watch.stop()
-                    took, failed, cpu = seen.setdefault((name, load), ([], [], []))
-                    took += watch.took
-                    failed.append(watch.failed)
-                    cpu.append(cpu_seconds(*pids) - before)
+        with going_first(os.getpid(), *(pid for _, pids in candidates.values() for pid in pids)) as is_first:
+            seen = {}
+            for number in range(rounds):
+                for load, work in LOADS.items():
+                    if number > 0 and load.startswith("10,000"):
+                        continue  # once is enough, it has a thousand samples
+                    for name, (proxy, pids) in candidates.items():
+                        watch = Watch(proxy.port)
+                        before = cpu_seconds(*pids)
+                        watch.start()
+                        work(proxy.port)
+                        watch.stop()
+                        took, failed, cpu = seen.setdefault((name, load), ([], [], []))
+                        took += watch.took
+                        failed.append(watch.failed)
+                        cpu.append(cpu_seconds(*pids) - before)
         idle = {name: [percentile(seen[name, "idle"][0], share) for share in (0.5, 0.99)] for name in candidates}
         for load in LOADS:
             for name in candidates:

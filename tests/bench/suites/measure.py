@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import time
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 TICK = os.sysconf("SC_CLK_TCK")
@@ -33,15 +34,24 @@ def cpu_seconds(*pids):
     return total / TICK
 
 
-def go_first(*pids):
+@contextmanager
+def going_first(*pids):
     """For latencies on a machine that is not quiet: puts the sessions of these processes before those of others, where the kernel groups
-    processes by session and lets us. Within a session nothing changes. False when it could not be done."""
+    processes by session and lets us, and back at the end. Within a session nothing changes. Yields whether it could be done."""
+    before = {}
     try:
         for pid in pids:
-            Path(f"/proc/{pid}/autogroup").write_text("-20", encoding="ascii")
+            group = Path(f"/proc/{pid}/autogroup")
+            before[group] = group.read_text(encoding="ascii").split()[-1]
+            group.write_text("-20", encoding="ascii")
     except OSError:
-        return False
-    return True
+        yield False
+    else:
+        yield True
+    finally:
+        for group, niceness in before.items():
+            with suppress(OSError):
+                group.write_text(niceness, encoding="ascii")
 
 
 def percentile(values, share):
