@@ -18,7 +18,7 @@ from pathlib import Path
 
 from foreman import Foreman
 from modes_test import Job
-from network import wait_until
+from network import free_port, wait_until
 from pki import Pki
 from programs import CoreService, SmartProxy, wait_for_task
 from sshd import Sshd
@@ -269,8 +269,9 @@ class Orders(unittest.TestCase):
 
     def test_only_trusted_hosts_with_a_certificate_change_the_mode(self):
         pki = Pki(self.folder / "pki")
-        with SmartProxy(self.folder / "proxy", "http://127.0.0.1:1", external_core=False, identity=pki.proxy, ca=pki.ca.cert,
-                        settings={"trusted_hosts": ["foreman.example.com"]}) as proxy:
+        nobody = f"http://127.0.0.1:{free_port()}"
+        with SmartProxy(self.folder / "proxy", "http://127.0.0.1:1", external_core=False, core_url=nobody, identity=pki.proxy,
+                        ca=pki.ca.cert, settings={"trusted_hosts": ["foreman.example.com"]}) as proxy:
             body = {"action": "begin", "external_core": True, "force": True}
             for client in (proxy.https(None, pki.ca.cert), proxy.https(pki.evil, pki.ca.cert), proxy.http):
                 for answer in (client.get("/dynflow/mode"), client.post("/dynflow/mode", body)):
