@@ -118,6 +118,10 @@ class RubyRelay(unittest.TestCase):
             self.assertEqual(answer.status, status, answer.body)
             self.assertIn("error", answer.json())
 
+    def test_a_browser_behind_the_relay_gets_pages(self):
+        answer = self.send("console")
+        self.assertEqual((answer.status, answer.headers["content-type"].lower().replace(" ", "")), (200, "text/html;charset=utf-8"))
+
     def test_a_job_that_is_cancelled(self):
         self.launch("launch")
         wait_until(lambda: self.send("status-running").json()["actions"][0]["output"].get("result"), "live output")

@@ -14,6 +14,8 @@ namespace {
 
 constexpr std::string_view kCookie = "dynflow_console";
 constexpr std::size_t kCookieBytes = 16;
+// What the relay of the Ruby proxy sends for every client (smart_proxy_dynflow v0.3.1, lib/smart_proxy_dynflow/callback.rb).
+constexpr std::string_view kRubyRelayAccept = "*/*, application/json,version=2";
 
 bool is_hex(std::string_view text) { return text.find_first_not_of("0123456789abcdef") == std::string_view::npos; }
 
@@ -93,7 +95,9 @@ bool FormGuard::is_genuine(std::string_view token, std::string_view session) con
 std::optional<std::string> FormGuard::objection(const http::Request& request, std::string_view token) const {
   if (is_from_elsewhere(request)) return "The request comes from a page of another site; nothing was changed";
   const auto type = request.headers.get("Content-Type");
-  if (type && type->substr(0, type->find(';')) == "application/json") return std::nullopt;
+  const bool is_json = type && type->substr(0, type->find(';')) == "application/json";
+  // That relay calls everything JSON, a form of any page too, and keeps back where it comes from.
+  if (is_json && request.headers.get("Accept") != kRubyRelayAccept) return std::nullopt;
 
   const std::string certificate = certificate_session(request);
   std::vector<std::string> sessions = certificate.empty() ? cookies_of(request) : std::vector<std::string>{certificate};

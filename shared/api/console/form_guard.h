@@ -31,6 +31,7 @@ class FormGuard {
 
   // Why a request must not change anything, as a text for its sender; nothing when it may. `token`: that of its form; empty for requests
   // with a type that no form can have (application/json): a browser asks us before it sends one for another site, and we do not allow it.
+  // Behind the relay of the Ruby proxy, which gives every request that type, the token is needed all the same.
   std::optional<std::string> objection(const http::Request& request, std::string_view token) const;
 
  private:

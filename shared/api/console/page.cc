@@ -41,8 +41,11 @@ http::Response guarded(http::Response response) {
 }  // namespace
 
 bool prefers_json(const http::Request& request) {
-  const auto accept = request.headers.get("Accept");
-  return accept && accept->find("application/json") != std::string_view::npos && accept->find("text/html") == std::string_view::npos;
+  const std::string_view accept = request.headers.get("Accept").value_or("");
+  if (accept.find("text/html") != std::string_view::npos) return false;
+  // What comes first counts: the relay of the Ruby proxy sends "*/*, application/json,version=2" for every browser
+  // (smart_proxy_dynflow v0.3.1, lib/smart_proxy_dynflow/callback.rb), scripts "application/json, */*".
+  return accept.find("application/json") < accept.find("*/*");
 }
 
 http::Response page_answer(const Visit& visit, const Page& page, int status) {

@@ -24,7 +24,7 @@ struct Visit {
   }
 };
 
-// Whether the client rather takes JSON than a page. "*/*" takes a page.
+// Whether the client rather takes JSON than a page. "*/*" takes a page, unless JSON stands before it.
 bool prefers_json(const http::Request& request);
 
 }  // namespace dynflow::api::console

@@ -2,6 +2,7 @@
 
 import re
 import unittest
+from urllib.parse import urljoin
 
 from live_stand import NEW_CLASS, Live, launch, text_of, wait_until
 from programs import CoreService, SmartProxy
@@ -187,6 +188,37 @@ class RubyProxyOurCore(Plain, Pair, Live):
         job = self.job("echo new name\n", action_class=NEW_CLASS)
         launch(self.client, [job])
         self.assertIn("new name\n", text_of(self.delivered(job).data))
+
+    def test_the_console(self):
+        job = self.job("echo for the console\n")
+        launch(self.client, [job])
+        self.finished(self.client, job)
+        for path, text in (("/dynflow/console", "Dynflow"), (f"/dynflow/console/{job.plan_id}", "for the console"), ("/dynflow/console/worlds", "Worlds")):
+            page = self.client.get(path, {"Accept": "text/html"})
+            self.assertEqual((page.status, page.header("Content-Type").lower().replace(" ", "")), (200, "text/html;charset=utf-8"), page.text[:200])
+            self.assertIn(text, page.text)
+            links = set(re.findall(r'href="([^"#]+)"', page.text))
+            self.assertGreater(len(links), 1)
+            for link in links:
+                answer = self.client.get(urljoin(path, link.replace("&amp;", "&")))
+                self.assertEqual(answer.status, 200, (path, link))
+
+    def press_cancel(self, token=None):
+        """The answer to the console's button, pressed with the token of its page or with another one."""
+        job = self.job("sleep 100\n")
+        launch(self.client, [job])
+        path = f"/dynflow/console/{job.plan_id}"
+        form = wait_until(lambda: re.search(r'action="([^"]+/cancel)".*?name="token" value="([^"]*)"', self.client.get(path).text, re.DOTALL), "the button", 30)
+        answer = self.client.request("POST", urljoin(path, form.group(1)), f"token={token or form.group(2)}",
+                                     {"Content-Type": "application/x-www-form-urlencoded", "Origin": "https://evil.example.com"})
+        state = self.document(self.client, job)["state"]
+        self.client.post(f"/dynflow/tasks/{job.plan_id}/cancel")
+        self.delivered(job)
+        return answer.status, state
+
+    def test_buttons_of_the_console(self):
+        self.assertEqual(self.press_cancel()[0], 303 if self.core.url.startswith("https") else 403)
+        self.assertEqual(self.press_cancel("made-up"), (403, "running"))
 
     def test_statuses_in_bulk(self):
         job = self.job("echo many\n")

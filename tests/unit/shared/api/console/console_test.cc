@@ -112,6 +112,18 @@ TEST_CASE_METHOD(Fixture, "list and detail answer", "[X05]") {
   CHECK(status.headers.get("Location") == "./worlds");
 }
 
+TEST_CASE("who names JSON first gets JSON") {
+  for (const auto& [accept, is_json] : std::initializer_list<std::pair<const char*, bool>>{
+           {"application/json", true}, {"application/json, text/plain, */*", true}, {"*/*", false}, {"", false},
+           {"*/*, application/json,version=2", false}, {"text/html,application/xhtml+xml,application/json;q=0.9,*/*;q=0.8", false}}) {
+    CAPTURE(accept);
+    http::Request request;
+    request.headers.add("Accept", accept);
+    CHECK(api::console::prefers_json(request) == is_json);
+  }
+  CHECK_FALSE(api::console::prefers_json(http::Request{}));
+}
+
 TEST_CASE_METHOD(Fixture, "every page has a twin in JSON") {
   const std::string id = launch("Test::Noop", "some text");
   settled(id);

@@ -103,4 +103,6 @@ TEST_CASE("browsers say when another site made them ask") {
   CHECK_FALSE(guard.objection(request_with({{"Content-Type", "application/json; charset=utf-8"}}), ""));
   CHECK(guard.objection(request_with({{"Content-Type", "application/json"}, {"Origin", "https://evil.example.com"}}), ""));
   CHECK(guard.objection(request_with({{"Content-Type", "text/plain"}}), ""));
+  // The relay of the Ruby proxy says JSON for every form.
+  CHECK(guard.objection(request_with({{"Content-Type", "application/json"}, {"Accept", "*/*, application/json,version=2"}}), ""));
 }
