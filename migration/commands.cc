@@ -1,6 +1,7 @@
 #include "migration/commands.h"
 
 #include "migration/apply/apply_commands.h"
+#include "migration/apply/drain_commands.h"
 #include "migration/check/certificates.h"
 #include "migration/check/check_commands.h"
 #include "migration/check/plugins.h"
@@ -21,6 +22,7 @@ const std::vector<Command>& commands() {
     add(certificate_commands());
     add(plugin_commands());
     add(apply_commands());
+    add(drain_commands());
     add(config_commands());
     add(state_commands());
     add(rehearse_commands());

@@ -9,7 +9,6 @@
 #include "migration/apply/interrupt.h"
 #include "migration/apply/verification.h"
 #include "migration/site/phase.h"
-#include "shared/base/deadline.h"
 #include "shared/json/json.h"
 
 namespace dynflow::migration {
@@ -24,7 +23,6 @@ constexpr std::array kApplyOptions = {
     Option{"drain", OptionKind::kValue, "SECONDS", "Wait so long for jobs to end before anything is changed"},
     Option{"force", OptionKind::kFlag, "", "Go on although jobs may be lost"},
     Option{"timeout", OptionKind::kValue, "SECONDS", "Watch the hand-over so long; it goes on afterwards"}};
-constexpr std::array kDrainOptions = {Option{"timeout", OptionKind::kValue, "SECONDS", "Wait so long; default: for ever"}};
 constexpr std::array kRollbackOptions = {Option{"to", OptionKind::kValue, "SNAPSHOT", "Which snapshot; default: that of the last change"}};
 
 struct Read {
@@ -153,30 +151,6 @@ Result<ExitCode> run_verify(Context& context) {
   return assessment.mixtures.empty() ? ExitCode::kFine : ExitCode::kInconsistent;
 }
 
-Result<ExitCode> run_drain(Context& context) {
-  const auto timeout = context.arguments.number("timeout");
-  if (!timeout) return timeout.error();
-  const Read now = read(context);
-  auto proxy = RunningProxy::find(now.site, context.options);
-  if (!proxy) return proxy.error();
-  const Deadline deadline = Deadline::after(*timeout ? std::chrono::seconds(**timeout) : std::chrono::hours(24 * 365));
-  std::int64_t most = 0;
-  remember_interrupts();
-  while (true) {
-    const auto left = (*proxy)->running_tasks();
-    if (!left) return left.error();
-    most = std::max(most, *left);
-    context.output.document()["running"] = *left;
-    if (*left == 0) return ExitCode::kFine;
-    if (deadline.has_passed() || is_interrupted()) {
-      context.output.warn(fmt::format("{} jobs still run", *left));
-      return ExitCode::kJobsRun;
-    }
-    context.output.progress(static_cast<std::size_t>(most - *left), static_cast<std::size_t>(most), "jobs ended");
-    pause_between_looks();
-  }
-}
-
 Result<ExitCode> run_cleanup(Context& context) {
   const Read now = read(context);
   const Assessment assessment = assess(now.site);
@@ -209,7 +183,6 @@ constexpr std::array kCommands = {
     Command{"plan", "What apply would do: a unified diff, and the actions in order", kPlanOptions, run_plan},
     Command{"apply", "Change the mode; may be killed at any moment and repeated", kApplyOptions, run_apply},
     Command{"verify", "Ask the running proxy whether it does what its settings say", {}, run_verify},
-    Command{"drain", "Wait until no job runs; stop job starts in Foreman meanwhile", kDrainOptions, run_drain},
     Command{"rollback", "Back to the snapshot of the last change, with a hand-over", kRollbackOptions, run_rollback},
     Command{"cleanup", "Remove what the core service left, once the site is in-process", {}, run_cleanup},
 };

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "migration/apply/interrupt.h"
 #include "migration/apply/verification.h"
@@ -17,8 +18,6 @@ namespace {
 constexpr std::chrono::minutes kProxyPatience{5};  // for a proxy that restarts, a core service that starts
 
 bool is_over(const ModeReport& report, bool wants_external) { return report.state == (wants_external ? "external" : "in-process"); }
-
-bool is_transient(Code code) { return code == Code::kUnavailable || code == Code::kTimeout || code == Code::kBadPeer || code == Code::kBusy || code == Code::kClosed; }
 
 }  // namespace
 
@@ -48,24 +47,56 @@ Result<std::int64_t> Changer::jobs() {
   const auto found = proxy();
   if (!found) return found.error();
   if (*found == nullptr) return 0;
+  return (*found)->running_tasks();
+}
+
+Result<ExitCode> Changer::drain(std::chrono::seconds patience) {
+  const auto found = proxy();
+  if (!found) return found.error();
+  if (*found == nullptr) return ExitCode::kFine;
   const auto mode = (*found)->mode();
-  if (!mode.ok()) return (*found)->running_tasks();
-  return std::max<std::int64_t>(mode->own, 0) + std::max<std::int64_t>(mode->other, 0);
+  if (mode.ok() && mode->drained.empty()) {
+    if (const auto drained = (*found)->drain(true); !drained.ok()) return drained.error();
+    journal_.is_drained = true;
+  } else if (!mode.ok() && mode.error().code() != Code::kNotFound) {
+    return mode.error();
+  } else if (!mode.ok()) {
+    context_.output.warn("this proxy cannot refuse launches: stop job starts in Foreman meanwhile");
+  }
+  const Deadline deadline = Deadline::after(patience);
+  std::int64_t most = 0;
+  while (true) {
+    const auto left = jobs();
+    if (!left.ok() && !is_transient(left.error().code())) return left.error();
+    if (left.ok() && *left == 0) return ExitCode::kFine;
+    if (deadline.has_passed() || is_interrupted()) {
+      context_.output.warn(left.ok() ? fmt::format("{} jobs still run; nothing was changed", *left)
+                                     : fmt::format("{}; nothing was changed", left.error().message()));
+      return ExitCode::kJobsRun;
+    }
+    if (left.ok()) {
+      most = std::max(most, *left);
+      context_.output.progress(static_cast<std::size_t>(most - *left), static_cast<std::size_t>(most), "jobs ended");
+    }
+    pause_between_looks();
+  }
+}
+
+Status Changer::undrain() {
+  if (!std::exchange(journal_.is_drained, false)) return {};
+  const auto found = proxy();
+  if (!found) return found.error();
+  if (*found == nullptr) return {};
+  const auto done = (*found)->drain(false);
+  return done.ok() ? Status() : Status(done.error());
 }
 
 Result<ExitCode> Changer::begin(const std::string& kind, const std::string& snapshot, const ChangeOptions& options) {
   if (options.drain) {
-    const Deadline deadline = Deadline::after(*options.drain);
-    while (true) {
-      const auto left = jobs();
-      if (!left) return left.error();
-      if (*left == 0) break;
-      if (deadline.has_passed() || is_interrupted()) {
-        context_.output.warn(fmt::format("{} jobs still run; nothing was changed", *left));
-        return ExitCode::kJobsRun;
-      }
-      context_.output.progress(0, static_cast<std::size_t>(*left), "jobs run");
-      pause_between_looks();
+    const auto code = drain(*options.drain);
+    if (!code.ok() || *code != ExitCode::kFine) {
+      if (auto done = undrain(); !done) context_.output.warn(fmt::format("launches stay refused, undrain takes them again: {}", done.error().message()));
+      return code;
     }
   } else if (!options.is_hand_over && !options.is_forced) {
     const auto left = jobs();
@@ -75,7 +106,7 @@ Result<ExitCode> Changer::begin(const std::string& kind, const std::string& snap
       return ExitCode::kJobsRun;
     }
   }
-  journal_ = Journal{kind, snapshot, options.is_forced, false, {}};
+  journal_ = Journal{kind, snapshot, options.is_forced, false, journal_.is_drained, {}};
   if (auto saved = place_.save(journal_); !saved) return saved.error();
   return ExitCode::kFine;
 }
@@ -120,6 +151,7 @@ Result<ExitCode> Changer::carry_out(const ChangeOptions& options) {
     journal_.done.push_back(name);
     if (auto saved = place_.save(journal_); !saved) return saved.error();
   }
+  if (auto done = undrain(); !done) return done.error().in("undrain");
   journal_.is_finished = true;
   if (auto saved = place_.save(journal_); !saved) return saved.error();
   context_.output.document()["steps"] = journal_.done;

@@ -49,6 +49,10 @@ class Changer {
   // Nothing when no proxy runs here that could be asked.
   Result<RunningProxy*> proxy();
   Result<std::int64_t> jobs();
+  // Refuses launches and waits; kJobsRun when jobs still run after that time. A proxy without a drain is waited for only.
+  Result<ExitCode> drain(std::chrono::seconds patience);
+  // Takes launches again when this change has them refused.
+  Status undrain();
   bool wants_external() const;
 
   Context& context_;

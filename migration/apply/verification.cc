@@ -17,6 +17,15 @@ Verdict answers_json(RunningProxy& proxy, std::string what, const std::string& p
   return {std::move(what), !is_empty, is_empty ? path + " is empty" : ""};
 }
 
+Result<std::int64_t> counted_tasks(RunningProxy& proxy) {
+  const auto text = proxy.get("/dynflow/tasks/count?state=running");
+  if (!text) return text.error();
+  const auto document = json::parse(*text);
+  const Json* count = document.ok() ? json::find(*document, "count") : nullptr;
+  if (count == nullptr || !count->is_number_integer()) return Error(Code::kBadPeer, "/dynflow/tasks/count: " + *text);
+  return json::get_int(*document, "count", 0);
+}
+
 }  // namespace
 
 std::vector<Verdict> verify_proxy(RunningProxy& proxy, bool is_external) {
@@ -29,7 +38,9 @@ std::vector<Verdict> verify_proxy(RunningProxy& proxy, bool is_external) {
   const std::string wanted = is_external ? "external" : "in-process";
   verdicts.push_back({"the mode is " + wanted, mode.ok() && mode->state == wanted, mode.ok() ? mode->state : mode.error().message()});
   verdicts.push_back(answers_json(proxy, "operations can be launched", "/dynflow/tasks/operations"));
-  const auto count = proxy.running_tasks();
+  // A proxy that is drained does not count its tasks towards Foreman; it still knows them.
+  const bool is_drained = mode.ok() && !mode->drained.empty();
+  const auto count = is_drained ? proxy.running_tasks() : counted_tasks(proxy);
   verdicts.push_back({"tasks are counted", count.ok(), count.ok() ? "" : count.error().message()});
   return verdicts;
 }

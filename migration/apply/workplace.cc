@@ -80,13 +80,14 @@ Result<std::optional<Journal>> Workplace::journal() const {
     return document.error();
   }
   Journal journal{json::get_string(*document, "kind"), json::get_string(*document, "snapshot"), json::get_bool(*document, "forced", false),
-                  json::get_bool(*document, "finished", false), strings_of(*document, "done")};
+                  json::get_bool(*document, "finished", false), json::get_bool(*document, "drained", false), strings_of(*document, "done")};
   if (journal.kind.empty()) return corrupt(path);
   return std::optional(std::move(journal));
 }
 
 Status Workplace::save(const Journal& journal) const {
-  const Json document{{"kind", journal.kind}, {"snapshot", journal.snapshot}, {"forced", journal.is_forced}, {"finished", journal.is_finished}, {"done", journal.done}};
+  const Json document{{"kind", journal.kind}, {"snapshot", journal.snapshot}, {"forced", journal.is_forced}, {"finished", journal.is_finished},
+                      {"drained", journal.is_drained}, {"done", journal.done}};
   return replace_file(folder_ / "journal.json", json::dump(document), false);
 }
 

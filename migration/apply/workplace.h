@@ -21,6 +21,7 @@ struct Journal {
   std::string snapshot;  // its name
   bool is_forced = false;
   bool is_finished = false;
+  bool is_drained = false;  // launches are refused until the change is over
   std::vector<std::string> done;  // steps, in order
   bool has_done(std::string_view step) const;
 };

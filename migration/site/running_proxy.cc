@@ -61,6 +61,10 @@ Result<Address> address_of(const Site& site, const GlobalOptions& options) {
 
 }  // namespace
 
+bool is_transient(Code code) {
+  return code == Code::kUnavailable || code == Code::kTimeout || code == Code::kBadPeer || code == Code::kBusy || code == Code::kClosed;
+}
+
 Result<std::unique_ptr<RunningProxy>> RunningProxy::find(const Site& site, const GlobalOptions& options) {
   auto address = address_of(site, options);
   if (!address) return address.error();
@@ -108,6 +112,26 @@ std::int64_t unfinished(const Json& document, std::string_view side) {
   return json::get_int(*one, "unfinished_tasks", 0) + json::get_int(*one, "undelivered_callbacks", 0);
 }
 
+// Only the sides that have tasks in this state: after a hand-over the old one may be gone.
+void add_unfinished(const Json& document, ModeReport& report) {
+  const bool needs_both = json::get_bool(document, "hand_over", false);
+  const std::string target = json::get_string(document, "target");
+  std::int64_t sum = 0;
+  for (const auto& [name, number] : {std::pair("in-process", report.own), std::pair("external", report.other)}) {
+    if (const Json* launches = json::find(document, "launches_under_way")) sum += json::get_int(*launches, name, 0);
+    if (!needs_both && target != name) continue;
+    if (number < 0) return;
+    sum += number;
+    const Json* sides = json::find(document, "sides");
+    const Json* ids = sides == nullptr ? nullptr : json::find(*json::find(*sides, name), "task_ids");
+    if (ids == nullptr || !ids->is_array()) continue;
+    for (const Json& id : *ids) {
+      if (id.is_string()) report.task_ids.push_back(id.get<std::string>());
+    }
+  }
+  report.unfinished = sum;
+}
+
 Result<ModeReport> report_of(const std::string& text) {
   const auto document = json::parse(text);
   if (!document.ok()) return Error(Code::kBadPeer, "/dynflow/mode is not JSON: " + document.error().message());
@@ -116,6 +140,15 @@ Result<ModeReport> report_of(const std::string& text) {
   if (report.state.empty()) return Error(Code::kBadPeer, "/dynflow/mode does not name a state");
   report.own = unfinished(*document, "in-process");
   report.other = unfinished(*document, "external");
+  add_unfinished(*document, report);
+  const Json* drained = json::find(*document, "drained");
+  if (drained != nullptr && drained->is_object()) {
+    report.drained = fmt::format("{} ({})", json::get_string(*drained, "since"), json::get_string(*drained, "reason"));
+  }
+  const Json* error = json::find(*document, "last_error");
+  if (error != nullptr && error->is_object()) {
+    report.last_error = fmt::format("{} ({})", json::get_string(*error, "message"), json::get_string(*error, "at"));
+  }
   report.document = text;
   return report;
 }
@@ -140,9 +173,23 @@ Result<ModeReport> RunningProxy::begin(bool is_external, bool is_forced) {
 
 Result<ModeReport> RunningProxy::finish(bool is_forced) { return order(Json{{"action", "finish"}, {"force", is_forced}}); }
 
+Result<ModeReport> RunningProxy::drain(bool is_drained) { return order(Json{{"action", is_drained ? "drain" : "undrain"}}); }
+
+Status RunningProxy::cancel(const std::string& task_id) {
+  const auto done = ask("POST", fmt::format("/dynflow/tasks/{}/cancel", task_id), "{}");
+  return done ? Status() : Status(done.error());
+}
+
 Result<std::string> RunningProxy::get(const std::string& path) { return ask("GET", path, ""); }
 
 Result<std::int64_t> RunningProxy::running_tasks() {
+  const auto report = mode();
+  if (report.ok()) {
+    if (report->unfinished) return *report->unfinished;
+    return Error(Code::kUnavailable, fmt::format("{} cannot ask the core service for its tasks{}", url_,
+                                                 report->last_error.empty() ? "" : ": " + report->last_error));
+  }
+  if (report.error().code() != Code::kNotFound) return report.error();
   const auto text = get("/dynflow/tasks/count?state=running");
   if (!text) return text.error();
   const auto document = json::parse(*text);

@@ -3,8 +3,11 @@
 // Threads: one at a time; calls block up to 30 seconds.
 #pragma once
 
+#include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
+#include <vector>
 
 #include "migration/command.h"
 #include "migration/site/site.h"
@@ -18,8 +21,16 @@ struct ModeReport {
   std::string state;        // "in-process", "external", "hand-over to ..."
   std::int64_t own = -1;    // unfinished tasks and undelivered callbacks; -1: cannot be asked
   std::int64_t other = -1;
+  // Of the sides that count in this state, with launches under way; nothing when one of them cannot be asked.
+  std::optional<std::int64_t> unfinished;
+  std::vector<std::string> task_ids;  // some of the unfinished ones
+  std::string drained;      // since when and why launches are refused; empty: they are taken
+  std::string last_error;   // of the core service; empty: none
   std::string document;     // as the proxy said it
 };
+
+// Another try may succeed: the proxy restarts, or something else is under way.
+bool is_transient(Code code);
 
 class RunningProxy {
  public:
@@ -31,8 +42,11 @@ class RunningProxy {
   Result<ModeReport> mode();
   Result<ModeReport> begin(bool is_external, bool is_forced);
   Result<ModeReport> finish(bool is_forced);
-  // Running tasks of all sides, by /dynflow/tasks/count.
+  // Refuses launches from now on, or takes them again.
+  Result<ModeReport> drain(bool is_drained);
+  // Unfinished tasks of the sides that count; of a proxy without modes the running ones.
   Result<std::int64_t> running_tasks();
+  Status cancel(const std::string& task_id);
   Result<std::string> get(const std::string& path);
   const std::string& url() const { return url_; }
 

@@ -26,14 +26,20 @@ Json unit_document(const UnitState& unit) {
           {"installed", unit.is_installed}, {"pid", unit.main_pid}};
 }
 
-void tell_running(Context& context, const Site& site) {
+std::string number(std::int64_t unfinished) { return unfinished < 0 ? "not known" : std::to_string(unfinished); }
+
+void tell_running(Context& context, const Site& site, bool& is_drained) {
   auto proxy = RunningProxy::find(site, context.options);
   if (!proxy.ok()) return context.output.say(fmt::format("running proxy:    not asked: {}", proxy.error().message()));
   const auto mode = (*proxy)->mode();
   if (!mode.ok()) return context.output.say(fmt::format("running proxy:    {}: {}", (*proxy)->url(), mode.error().message()));
   if (auto parsed = json::parse(mode->document); parsed.ok()) context.output.document()["running"] = *std::move(parsed);
   context.output.say(fmt::format("running proxy:    {}: {}, unfinished tasks: in-process {}, external {}", (*proxy)->url(), mode->state,
-                                 mode->own, mode->other));
+                                 number(mode->own), number(mode->other)));
+  if (!mode->last_error.empty()) context.output.say(fmt::format("last error:       {}", mode->last_error));
+  if (mode->drained.empty()) return;
+  is_drained = true;
+  context.output.say(fmt::format("drained:          launches are refused since {}; undrain takes them again", mode->drained));
 }
 
 Result<ExitCode> run_status(Context& context) {
@@ -63,7 +69,8 @@ Result<ExitCode> run_status(Context& context) {
   output.say(fmt::format("core service:     {}", site.sidecar_unit.text()));
   if (site.dynflow) output.say(fmt::format("proxy's database: {} ({})", shown(site.proxy_database), site.proxy_database.origin));
   if (site.sidecar) output.say(fmt::format("core's database:  {} ({})", shown(site.sidecar_database), site.sidecar_database.origin));
-  if (layout.is_live() || !context.options.proxy_url.empty()) tell_running(context, site);
+  bool is_drained = false;
+  if (layout.is_live() || !context.options.proxy_url.empty()) tell_running(context, site, is_drained);
   for (const Mixture& mixture : assessment.mixtures) {
     document["mixtures"].push_back({{"name", std::string(mixture.name)}, {"text", mixture.text}});
     output.say(fmt::format("contradiction:    {}: {}", mixture.name, mixture.text));
@@ -72,7 +79,7 @@ Result<ExitCode> run_status(Context& context) {
   for (const std::string& warning : site.warnings) output.say(fmt::format("warning:          {}", warning));
   if (!assessment.mixtures.empty() || assessment.phase == Phase::kUnknown) return ExitCode::kInconsistent;
   if (!site.problems.empty()) return ExitCode::kError;
-  return site.warnings.empty() ? ExitCode::kFine : ExitCode::kWarnings;
+  return site.warnings.empty() && !is_drained ? ExitCode::kFine : ExitCode::kWarnings;
 }
 
 constexpr std::array kCommands = {

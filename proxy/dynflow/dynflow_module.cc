@@ -42,7 +42,8 @@ Status DynflowModule::start_control() {
   options.policy = options_.hand_over;
   auto control = std::make_unique<ModeControl>(std::move(options));
   log::info({}, "Dynflow: {}: {}", to_string(begin->state), begin->reason);
-  if (Status started = control->start(begin->state, std::move(begin->saved), std::move(begin->reason)); !started) return started;
+  Status started = control->start(begin->state, std::move(begin->saved), std::move(begin->reason), std::move(begin->drain));
+  if (!started) return started;
   control_ = std::move(control);
   tasks_ = std::make_unique<TaskRoutes>(*control_, authorization_, !options_.core.console_auth);
   if (!options_.core.console_auth) log::warn({}, ":console_auth: is false: whoever reaches the console can see and change tasks");
@@ -56,8 +57,7 @@ Result<DynflowModule::Start> DynflowModule::decide_start() {
   std::optional<SavedMode> saved = loaded ? *loaded : std::nullopt;
   if (saved && saved->setting == to_string(options_.external_core)) {
     const bool is_possible = row_of(saved->state).target == Side::kOther || library()->ok();
-    std::string reason = saved->reason;
-    if (is_possible) return Start{saved->state, std::move(saved), std::move(reason)};
+    if (is_possible) return Start{saved->state, saved, saved->reason, saved->drain};
   }
   // With `external_core: true` nothing is loaded, not even to look: the proxy stays as small as it can be.
   const bool is_loadable = options_.external_core != ExternalCore::kTrue && library()->ok();
@@ -66,7 +66,7 @@ Result<DynflowModule::Start> DynflowModule::decide_start() {
   const Side target = rule.mode == Mode::kRelay ? Side::kOther : Side::kOwn;
   if (!saved) return Start{settled(target), std::nullopt, std::string(rule.reason)};
   const auto state = next_state(saved->state, target == Side::kOwn ? ModeEvent::kAskInProcess : ModeEvent::kAskExternal);
-  return Start{state.value_or(settled(target)), std::nullopt, fmt::format("{} (it was {} before the restart)", rule.reason, saved->setting)};
+  return Start{state.value_or(settled(target)), std::nullopt, fmt::format("{} (it was {} before the restart)", rule.reason, saved->setting), saved->drain};
 }
 
 DynflowModule::Library DynflowModule::library() {

@@ -68,6 +68,7 @@ class DynflowModule final : public Module {
     ModeState state;
     std::optional<SavedMode> saved;  // when the state is that of before
     std::string reason;
+    std::optional<Drain> drain = std::nullopt;
   };
   // Where to begin: as the settings say, or where we were when they say what they said then.
   Result<Start> decide_start();

@@ -59,7 +59,7 @@ ModeControl::ModeControl(Options options)
 
 ModeControl::~ModeControl() { stop(Deadline::after(Duration::zero())); }
 
-Status ModeControl::start(ModeState state, std::optional<SavedMode> saved, std::string reason) {
+Status ModeControl::start(ModeState state, std::optional<SavedMode> saved, std::string reason, std::optional<Drain> drain) {
   if (Status provided = provide(state, true); !provided) return provided;
   const Side target = row_of(state).target;
   const Time now = clock_.now();
@@ -82,7 +82,11 @@ Status ModeControl::start(ModeState state, std::optional<SavedMode> saved, std::
     next_report_ = clock_.instant() + kReportEvery;
     reason_ = is_same ? saved->reason : std::move(reason);
     follows_hand_over_ = is_same && saved->follows_hand_over;
-    mode = {view_.state, since_, options_.setting, reason_, follows_hand_over_};
+    drain_ = std::move(drain);
+    mode = as_it_is();
+  }
+  if (mode.drain) {
+    log::warn({}, "Launches are refused since {} ({}); dynflow-migrate undrain takes them again", dynflow_time(mode.drain->since), mode.drain->reason);
   }
   if (Status done = remember(mode); !done) log::error({}, "The mode is not remembered across restarts: {}", done.error().message());
   if (row_of(mode.state).is_hand_over) log::info({}, "Mode: {} since {} goes on", to_string(mode.state), dynflow_time(mode.since));
@@ -127,7 +131,7 @@ Result<ModeControl::Launch> ModeControl::begin_launch(Deadline deadline) {
     return Error(Code::kTimeout, "launches from before the change of mode are still under way");
   }
   ++launches_[index_of(view_.target())];
-  return Launch(*this, view_);
+  return Launch(*this, view_, drain_.has_value());
 }
 
 // Makes the sides that `state` needs and that are not there.
@@ -219,7 +223,13 @@ Result<ModeState> ModeControl::change(ModeEvent event, std::string reason, bool 
 Result<ModeState> ModeControl::enter(ModeState state, ModeEvent event, const std::string& reason) {
   const Time now = clock_.now();
   const bool ends = !row_of(state).is_hand_over;
-  if (Status saved = remember({state, now, setting(), reason, ends}); !saved) return saved.error();
+  SavedMode next{state, now, {}, reason, ends, std::nullopt};
+  {
+    const std::lock_guard lock(mutex_);
+    next.setting = options_.setting;
+    next.drain = drain_;
+  }
+  if (Status saved = remember(next); !saved) return saved.error();
   ModeState from;
   {
     const std::lock_guard lock(mutex_);
@@ -238,13 +248,36 @@ Result<ModeState> ModeControl::enter(ModeState state, ModeEvent event, const std
 
 Status ModeControl::remember(const SavedMode& mode) const { return file_.save(mode); }
 
+SavedMode ModeControl::as_it_is() const { return {view_.state, since_, options_.setting, reason_, follows_hand_over_, drain_}; }
+
+Result<bool> ModeControl::set_drained(bool is_drained, std::string reason) {
+  const Change change(*this, kChangePatience);
+  if (!change) return Error(Code::kBusy, "another change of the mode is under way");
+  SavedMode mode;
+  {
+    const std::lock_guard lock(mutex_);
+    if (drain_.has_value() == is_drained) return false;
+    mode = as_it_is();
+  }
+  mode.drain = is_drained ? std::optional(Drain{clock_.now(), std::move(reason)}) : std::nullopt;
+  if (Status saved = remember(mode); !saved) return saved.error();
+  const std::lock_guard lock(mutex_);
+  drain_ = std::move(mode.drain);
+  return true;
+}
+
+bool ModeControl::is_drained() const {
+  const std::lock_guard lock(mutex_);
+  return drain_.has_value();
+}
+
 void ModeControl::set_setting(std::string setting) {
   const Change change(*this, kChangePatience);
   SavedMode mode;
   {
     const std::lock_guard lock(mutex_);
     options_.setting = std::move(setting);
-    mode = {view_.state, since_, options_.setting, reason_, follows_hand_over_};
+    mode = as_it_is();
   }
   if (Status saved = remember(mode); !saved) log::error({}, "The mode is not remembered: {}", saved.error().message());
 }
@@ -398,7 +431,9 @@ Json ModeControl::document() {
                 {"automatic", options_.policy.is_automatic},
                 {"launches_under_way", {{std::string(to_string(Side::kOwn)), launches_[0]}, {std::string(to_string(Side::kOther)), launches_[1]}}},
                 {"sides", std::move(sides)},
+                {"drained", nullptr},
                 {"last_error", nullptr}};
+  if (drain_) document["drained"] = Json{{"since", dynflow_time(drain_->since)}, {"reason", drain_->reason}};
   if (now.needs_both()) document["blocked_by"] = std::string(to_string(opposite(now.target())));
   if (!last_error_.empty()) document["last_error"] = Json{{"message", last_error_}, {"at", dynflow_time(last_error_at_)}};
   return document;

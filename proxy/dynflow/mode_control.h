@@ -62,9 +62,10 @@ class ModeControl {
   explicit ModeControl(Options options);
   ~ModeControl();
 
-  // Enters `state` with the sides that it needs. `saved`: what was remembered of that state, nothing for a new one. Errors:
-  // those of the target's MakeSide. An old side that cannot be made is given up, with an error in the log.
-  Status start(ModeState state, std::optional<SavedMode> saved, std::string reason);
+  // Enters `state` with the sides that it needs. `saved`: what was remembered of that state, nothing for a new one. `drain`: as it
+  // was remembered, whatever became of the state. Errors: those of the target's MakeSide. An old side that cannot be made is given
+  // up, with an error in the log.
+  Status start(ModeState state, std::optional<SavedMode> saved, std::string reason, std::optional<Drain> drain = std::nullopt);
   void stop(Deadline deadline);
 
   View view() const;
@@ -74,16 +75,20 @@ class ModeControl {
   // Held while a launch is under way, so that no task is launched on one side while the other may still start it.
   class Launch {
    public:
-    Launch(ModeControl& control, View view) : control_(&control), view_(std::move(view)) {}
-    Launch(Launch&& other) noexcept : control_(std::exchange(other.control_, nullptr)), view_(std::move(other.view_)) {}
+    Launch(ModeControl& control, View view, bool is_drained) : control_(&control), view_(std::move(view)), is_drained_(is_drained) {}
+    Launch(Launch&& other) noexcept
+        : control_(std::exchange(other.control_, nullptr)), view_(std::move(other.view_)), is_drained_(other.is_drained_) {}
     Launch& operator=(Launch&&) = delete;
     ~Launch();
     // As it was when the launch began; its target is the launch's.
     const View& view() const { return view_; }
+    // Nothing new may be started.
+    bool is_drained() const { return is_drained_; }
 
    private:
     ModeControl* control_;
     View view_;
+    bool is_drained_;
   };
   // Waits until no launch is under way on the side that was the target before. kTimeout.
   Result<Launch> begin_launch(Deadline deadline);
@@ -92,6 +97,10 @@ class ModeControl {
   // behind. The new state. Errors: kConflict (not in this state; unfinished tasks), kBusy (a change is under way), kUnavailable (the new target
   // does not answer, the state cannot be remembered), and those of MakeSide.
   Result<ModeState> change(ModeEvent event, std::string reason, bool is_forced = false);
+  // Refuses launches from now on, or takes them again; whether that was not so already. Those under way when it returns go on, and
+  // count as under way in document(). Survives restarts. Errors: kBusy, kUnavailable (it cannot be remembered).
+  Result<bool> set_drained(bool is_drained, std::string reason);
+  bool is_drained() const;
   // `external_core` in the settings is another one now: it is remembered with the state.
   void set_setting(std::string setting);
   std::string setting() const;
@@ -111,6 +120,7 @@ class ModeControl {
   Status check_target(ModeState state) const;
   Status check_finish() const;
   Status remember(const SavedMode& mode) const;
+  SavedMode as_it_is() const;  // with mutex_ held
   void retire_sides();
   void end_hand_over(const View& seen, ModeEvent event);
   void report(const Unfinished& left, const View& now) const;
@@ -139,6 +149,7 @@ class ModeControl {
   Instant next_report_{};
   Duration last_look_{};                 // how long the last look took
   bool follows_hand_over_ = false;       // the state was entered at the end of a hand-over
+  std::optional<Drain> drain_;
   std::shared_ptr<Backend> retired_;     // to be stopped when no request uses it any more
   Side retired_side_ = Side::kOwn;
   NamedThread thread_;

@@ -51,18 +51,24 @@ Result<std::optional<SavedMode>> ModeFile::load() const {
   if (!state || !since || json::get_int(*document, "format", 0) != kFormat) {
     return Error(Code::kCorrupt, fmt::format("{}: it does not tell a mode that this version knows", path_.string()));
   }
-  return std::optional(SavedMode{*state, *since, json::get_string(*document, "external_core"), json::get_string(*document, "reason"),
-                                 json::get_bool(*document, "follows_hand_over", false)});
+  SavedMode mode{*state, *since, json::get_string(*document, "external_core"), json::get_string(*document, "reason"),
+                 json::get_bool(*document, "follows_hand_over", false), std::nullopt};
+  if (const Json* drain = json::find(*document, "drain"); drain != nullptr && !drain->is_null()) {
+    // A date that cannot be read is no reason to take launches again.
+    mode.drain = Drain{parse_dynflow_time(json::get_string(*drain, "since")).value_or(*since), json::get_string(*drain, "reason")};
+  }
+  return std::optional(std::move(mode));
 }
 
 Status ModeFile::save(const SavedMode& mode) const {
   if (path_.empty()) return {};
-  const Json document{{"format", kFormat},
-                      {"state", std::string(to_string(mode.state))},
-                      {"since", dynflow_time(mode.since)},
-                      {"external_core", mode.setting},
-                      {"reason", mode.reason},
-                      {"follows_hand_over", mode.follows_hand_over}};
+  Json document{{"format", kFormat},
+                {"state", std::string(to_string(mode.state))},
+                {"since", dynflow_time(mode.since)},
+                {"external_core", mode.setting},
+                {"reason", mode.reason},
+                {"follows_hand_over", mode.follows_hand_over}};
+  if (mode.drain) document["drain"] = Json{{"since", dynflow_time(mode.drain->since)}, {"reason", mode.drain->reason}};
   std::filesystem::path fresh = path_;
   fresh += ".new";
   const Fd fd(::open(fresh.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0640));

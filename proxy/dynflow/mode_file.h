@@ -13,6 +13,12 @@
 
 namespace dynflow::proxy {
 
+// Launches are refused: the administrator wants the jobs to come to an end.
+struct Drain {
+  Time since{};
+  std::string reason;  // who asked for it; one line
+};
+
 struct SavedMode {
   ModeState state = ModeState::kInProcess;
   Time since{};
@@ -21,6 +27,7 @@ struct SavedMode {
   std::string setting;
   std::string reason;  // why the state was entered; one line
   bool follows_hand_over = false;  // the state was entered at the end of a hand-over
+  std::optional<Drain> drain;      // nothing: launches are taken
 };
 
 class ModeFile {

@@ -24,13 +24,16 @@ bool is_json(const http::Request& request) {
   return type && type->substr(0, type->find(';')) == "application/json";
 }
 
-struct Order {
-  std::optional<ModeEvent> event;  // nothing: the settings shall be read again
+}  // namespace
+
+struct ModeRoutes::Order {
+  std::optional<ModeEvent> event;  // nothing: a drain or its end, or the settings shall be read again
   std::string name;
   bool is_forced = false;
+  bool is_drained = false;
 };
 
-Result<Order> order_in(const Json& document) {
+Result<ModeRoutes::Order> ModeRoutes::order_in(const Json& document) {
   const auto wrong = [](std::string_view why) { return Error(Code::kInvalid, std::string(why)); };
   if (!document.is_object()) return wrong("the request body must be a JSON object");
   for (const auto& [key, value] : document.items()) {
@@ -47,18 +50,27 @@ Result<Order> order_in(const Json& document) {
     const bool is_external = external->get<bool>();
     return Order{is_external ? ModeEvent::kAskExternal : ModeEvent::kAskInProcess, fmt::format("begin, external_core {}", is_external), is_forced};
   }
-  if (action != "cancel" && action != "finish" && action != "reload") {
-    return wrong("\"action\" must be \"begin\", \"cancel\", \"finish\" or \"reload\"");
-  }
   if (external != nullptr) return wrong("\"external_core\" belongs to \"begin\" only");
-  if (action == "reload") {
-    if (is_forced) return wrong("\"force\" means nothing with \"reload\"");
-    return Order{std::nullopt, action};
+  if (action == "drain" || action == "undrain" || action == "reload") {
+    if (force != nullptr) return wrong(fmt::format("\"force\" means nothing with \"{}\"", action));
+    return Order{std::nullopt, action, false, action == "drain"};
+  }
+  if (action != "cancel" && action != "finish") {
+    return wrong("\"action\" must be \"begin\", \"cancel\", \"finish\", \"drain\", \"undrain\" or \"reload\"");
   }
   return Order{action == "cancel" ? ModeEvent::kCancel : ModeEvent::kFinish, action, is_forced};
 }
 
-}  // namespace
+Result<std::string> ModeRoutes::carry_out(const Order& order, const std::string& reason) {
+  if (!order.event) {
+    const auto done = control_.set_drained(order.is_drained, reason);
+    if (!done) return done.error();
+    return std::string(order.is_drained ? "launches are refused" : "launches are taken");
+  }
+  const auto done = control_.change(*order.event, reason, order.is_forced);
+  if (!done) return done.error();
+  return fmt::format("the mode is {}", to_string(*done));
+}
 
 http::Response ModeRoutes::handle(http::Request& request, std::string_view path) {
   if (auto refused = authorization_->refusal(request, path)) return std::move(*refused);
@@ -76,16 +88,16 @@ http::Response ModeRoutes::change(http::Request& request) {
   const auto order = order_in(*document);
   if (!order) return http::error_response(order.error());
 
-  if (!order->event) return reload(request);
+  if (order->name == "reload") return reload(request);
   const log::Context context{.request_id = request.request_id};
   const std::string reason = fmt::format("{}{} by {}", order->name, order->is_forced ? " (forced)" : "", http::describe(request.peer));
-  const auto done = control_.change(*order->event, reason, order->is_forced);
+  const auto done = carry_out(*order, reason);
   if (!done) {
     log::warn(context, "Mode: refused {}: {}", reason, done.error().message());
     if (done.error().code() == Code::kConflict) return http::error_response(done.error());
     return refuse_for_now(done.error().message());
   }
-  log::info(context, "Mode: {} is granted, the mode is {}", reason, to_string(*done));
+  log::info(context, "Mode: {} is granted, {}", reason, *done);
   return document_of(control_);
 }
 

@@ -2,7 +2,8 @@
 //
 //   GET   what ModeControl::document() says
 //   POST  {"action":"begin","external_core":bool}, {"action":"cancel"}, {"action":"finish"}; with "force":true also when
-//         something speaks against it. Answers with the document. 400, 409 and 503 say what is wrong.
+//         something speaks against it; {"action":"drain"} and {"action":"undrain"}: refuse launches, take them again.
+//         Answers with the document. 400, 409 and 503 say what is wrong.
 //
 // Both need what every management route needs: a trusted host and, over https, a client certificate. Every POST is in the
 // log with the name of who sent it.
@@ -16,7 +17,9 @@
 
 #include "proxy/dynflow/mode_control.h"
 #include "proxy/host/authorization.h"
+#include "shared/base/result.h"
 #include "shared/http/message.h"
+#include "shared/json/json_fwd.h"
 
 namespace dynflow::proxy {
 
@@ -33,6 +36,10 @@ class ModeRoutes {
  private:
   http::Response change(http::Request& request);
   http::Response reload(const http::Request& request);
+  struct Order;
+  static Result<Order> order_in(const Json& document);
+  // What was reached, for the log.
+  Result<std::string> carry_out(const Order& order, const std::string& reason);
 
   ModeControl& control_;
   const std::shared_ptr<const Authorization> authorization_;  // owners: the host and its modules

@@ -13,7 +13,6 @@ namespace {
 
 // Bulk answers with whole documents of a thousand tasks are tens of megabytes.
 constexpr std::size_t kLargestAnswer = 512 * 1024 * 1024;
-constexpr std::string_view kRetryAfterSeconds = "5";
 
 json::Limits limits() {
   json::Limits limits;
@@ -97,9 +96,9 @@ Result<std::string> take_body(http::Response& response) {
   return text;
 }
 
-http::Response refuse_for_now(std::string_view message) {
+http::Response refuse_for_now(std::string_view message, std::chrono::seconds retry_after) {
   http::Response response = http::error_response(503, message);
-  response.headers.set("Retry-After", std::string(kRetryAfterSeconds));
+  response.headers.set("Retry-After", std::to_string(retry_after.count()));
   return response;
 }
 

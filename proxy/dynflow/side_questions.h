@@ -4,6 +4,7 @@
 // Threads: pure functions of their backends; they block up to the deadline.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <map>
 #include <string>
@@ -21,7 +22,7 @@ http::Request question(std::string method, std::string_view path, std::string bo
 // The whole body of an answer, however it comes. Errors: those of its stream; kTooLarge.
 Result<std::string> take_body(http::Response& response);
 // {"error":...}; 503 with Retry-After.
-http::Response refuse_for_now(std::string_view message);
+http::Response refuse_for_now(std::string_view message, std::chrono::seconds retry_after = std::chrono::seconds(5));
 
 // The states of those among `ids` that the side knows. Errors: kUnavailable when it did not tell.
 Result<std::map<std::string, std::string>> known_tasks(Backend& side, const std::vector<std::string>& ids, Deadline deadline);

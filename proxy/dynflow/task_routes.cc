@@ -21,6 +21,9 @@ constexpr std::string_view kLegacyMount = "/dynflow/legacy";
 constexpr std::string_view kLegacy = "/legacy";
 constexpr std::string_view kParent = "parent";
 constexpr std::size_t kMostCounts = 32;
+constexpr std::string_view kDrained = "This proxy is being drained: it takes no new tasks";
+// A drain lasts as long as jobs do.
+constexpr std::chrono::seconds kDrainRetry{30};
 
 http::Response json_text(std::string text) { return http::text_response(200, std::move(text), "application/json"); }
 
@@ -108,6 +111,12 @@ http::Response TaskRoutes::handle(http::Request& request, std::string_view path)
   const auto match = router_.match(request.method, path);
   const Kind kind = match ? kinds_[match->route] : Kind::kRest;
   if (kind == Kind::kLaunch) return launch(request, path);
+  // Foreman takes no proxy for new jobs that does not count its tasks, and goes on asking it about those that it has
+  // (foreman-tasks app/lib/proxy_selector.rb:44-54): this one answer is how a proxy leaves the choice.
+  if (kind == Kind::kCount && control_.is_drained()) {
+    if (auto refused = authorization_->refusal(request, path)) return std::move(*refused);
+    return refuse_for_now(kDrained, kDrainRetry);
+  }
   const View view = control_.view();
   const bool has_two = view.own && view.other;
   if (kind == Kind::kConsole) {
@@ -263,6 +272,10 @@ http::Response TaskRoutes::launch(http::Request& request, std::string_view path)
   const auto begun = control_.begin_launch(request.deadline);
   if (!begun) return refuse_for_now(begun.error().message());
   const View& view = begun->view();
+  if (begun->is_drained()) {
+    if (auto refused = authorization_->refusal(request, path)) return std::move(*refused);
+    return launch_while_drained(request, path, view);
+  }
   if (view.own && view.other) {
     if (auto refused = authorization_->refusal(request, path)) return std::move(*refused);
     return launch_on_two(request, path, view);
@@ -271,6 +284,36 @@ http::Response TaskRoutes::launch(http::Request& request, std::string_view path)
   // Our own core knows its tasks itself.
   if (view.target() == Side::kOther) learn(answer, Side::kOther);
   return answer;
+}
+
+// What was started before is told again: Foreman repeats a launch whose answer it did not get, and would take a refusal for the
+// end of a job that runs. Everything else is refused.
+http::Response TaskRoutes::launch_while_drained(http::Request& request, std::string_view path, const View& view) {
+  auto text = request.read_body(kLargestLaunch);
+  if (!text) return http::error_response(text.error());
+  const auto document = json::parse(*text);
+  const Json* input = document ? json::find(*document, "input") : nullptr;
+  if (input == nullptr || !names_ids(*input)) return refuse_for_now(kDrained, kDrainRetry);
+  std::vector<std::string> unknown;
+  for (const auto& [id, entry] : input->items()) unknown.push_back(id);
+  Json answers = Json::object();
+  for (const Side side : {Side::kOwn, Side::kOther}) {
+    const auto& backend = view.side(side);
+    if (!backend || unknown.empty()) continue;
+    const auto known = known_tasks(*backend, unknown, request.deadline);
+    if (!known) return refuse_for_now(kDrained, kDrainRetry);
+    Held held;
+    for (const auto& [id, state] : *known) held.emplace_back(id, id);
+    if (held.empty()) continue;
+    std::optional<http::Response> refusal;
+    const auto told = answers_for_held(request, path, *backend, *document, held, refusal);
+    if (refusal) return std::move(*refusal);
+    if (!told) return refuse_for_now(kDrained, kDrainRetry);
+    answers.update(*told);
+    std::erase_if(unknown, [&](const std::string& id) { return known->contains(id); });
+  }
+  if (!unknown.empty()) return refuse_for_now(kDrained, kDrainRetry);
+  return json_text(json::dump(answers));
 }
 
 http::Response TaskRoutes::launch_on_two(http::Request& request, std::string_view path, const View& view) {
@@ -295,7 +338,7 @@ http::Response TaskRoutes::launch_on_two(http::Request& request, std::string_vie
             input->size(), to_string(opposite(view.target())));
 
   std::optional<http::Response> refusal;
-  auto held = answers_for_held(request, path, view, *document, *parts, refusal);
+  auto held = answers_for_held(request, path, *view.side(opposite(view.target())), *document, parts->held, refusal);
   if (refusal) return std::move(*refusal);
   if (!held) return refuse_for_now(cannot_be_asked(opposite(view.target()), held.error().message()));
   if (parts->fresh.empty()) return json_text(json::dump(*held));
@@ -338,17 +381,16 @@ Result<TaskRoutes::Split> TaskRoutes::split(const Json& input, const View& view,
   return parts;
 }
 
-// What the old side says about tasks that it has. `refusal`: it refuses, and that is the answer to the whole launch.
-Result<Json> TaskRoutes::answers_for_held(http::Request& request, std::string_view path, const View& view, const Json& document,
-                                          const Split& split, std::optional<http::Response>& refusal) const {
-  Backend& old = *view.side(opposite(view.target()));
+// What a side says about tasks that it has. `refusal`: it refuses, and that is the answer to the whole launch.
+Result<Json> TaskRoutes::answers_for_held(http::Request& request, std::string_view path, Backend& side, const Json& document,
+                                          const Held& held, std::optional<http::Response>& refusal) const {
   Json answers = Json::object();
-  const auto left = unfinished_tasks(old, 0, request.deadline);
+  const auto left = unfinished_tasks(side, 0, request.deadline);
   if (left && left->lists_ids) {
     // A core of this program: the launch again gives the same answer again and starts nothing.
     std::vector<std::string> ids;
-    for (const auto& [id, task_id] : split.held) ids.push_back(id);
-    http::Response answer = answer_with(old, request, path, json::dump(subset(document, ids)));
+    for (const auto& [id, task_id] : held) ids.push_back(id);
+    http::Response answer = answer_with(side, request, path, json::dump(subset(document, ids)));
     auto text = take_body(answer);
     if (!text) return text.error();
     answer.body = *text;
@@ -360,7 +402,7 @@ Result<Json> TaskRoutes::answers_for_held(http::Request& request, std::string_vi
     return parsed;
   }
   // Ruby's cores would start it again, or fail in the middle: they are not asked.
-  for (const auto& [id, task_id] : split.held) answers[id] = Json{{"result", "success"}, {"task_id", task_id}};
+  for (const auto& [id, task_id] : held) answers[id] = Json{{"result", "success"}, {"task_id", task_id}};
   return answers;
 }
 

@@ -41,14 +41,16 @@ class TaskRoutes {
 
   http::Response launch(http::Request& request, std::string_view path);
   http::Response launch_on_two(http::Request& request, std::string_view path, const View& view);
+  http::Response launch_while_drained(http::Request& request, std::string_view path, const View& view);
   // Splits off what the old side has. Both parts as launch documents; nothing when the old side cannot be asked.
+  using Held = std::vector<std::pair<std::string, std::string>>;  // id of the request, id on the side that has it
   struct Split {
-    std::vector<std::pair<std::string, std::string>> held;  // id of the request, id on the old side
+    Held held;
     std::vector<std::string> fresh;
   };
   Result<Split> split(const Json& input, const View& view, Deadline deadline) const;
-  Result<Json> answers_for_held(http::Request& request, std::string_view path, const View& view, const Json& document,
-                                const Split& split, std::optional<http::Response>& refusal) const;
+  Result<Json> answers_for_held(http::Request& request, std::string_view path, Backend& side, const Json& document,
+                                const Held& held, std::optional<http::Response>& refusal) const;
   void learn(const http::Response& answer, Side side) const;
 
   http::Response bulk(http::Request& request, std::string_view path, const View& view, Kind kind);

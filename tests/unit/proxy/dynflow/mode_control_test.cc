@@ -318,12 +318,51 @@ TEST_CASE_METHOD(Fixture, "a mode that cannot be remembered is not entered", "[m
   CHECK(control->view().state == ModeState::kExternal);
 }
 
+TEST_CASE_METHOD(Fixture, "a drain is remembered, through changes of the mode, until it is taken back", "[mode]") {
+  const auto control = started(ModeState::kExternal);
+  CHECK_FALSE(control->begin_launch(Deadline::after(1s))->is_drained());
+  CHECK(*control->set_drained(true, "jane"));
+  CHECK_FALSE(*control->set_drained(true, "john"));
+  CHECK(control->begin_launch(Deadline::after(1s))->is_drained());
+  REQUIRE(saved().drain);
+  CHECK(saved().drain->reason == "jane");
+  CHECK(*control->change(ModeEvent::kAskInProcess, "test") == ModeState::kInProcess);
+  control->set_setting("false");
+  REQUIRE(saved().drain);
+  const SavedMode before = saved();
+
+  const auto after = this->control();
+  REQUIRE(after->start(before.state, before, "", before.drain));
+  CHECK(after->is_drained());
+  CHECK(after->document()["drained"]["reason"] == "jane");
+  CHECK(*after->set_drained(false, "jane"));
+  CHECK_FALSE(saved().drain);
+  CHECK_FALSE(*after->set_drained(false, "jane"));
+}
+
+TEST_CASE_METHOD(Fixture, "a drain that cannot be remembered is refused", "[mode]") {
+  const auto control = started(ModeState::kExternal);
+  std::filesystem::remove_all(folder.path);
+  CHECK(control->set_drained(true, "jane").error().code() == Code::kUnavailable);
+  CHECK_FALSE(control->is_drained());
+}
+
+TEST_CASE_METHOD(Fixture, "a launch that is under way when a drain begins is seen", "[mode]") {
+  const auto control = started(ModeState::kInProcess);
+  {
+    const auto launch = control->begin_launch(Deadline::after(1s));
+    CHECK(*control->set_drained(true, "jane"));
+    CHECK(control->document()["launches_under_way"]["in-process"] == 1);
+  }
+  CHECK(control->document()["launches_under_way"]["in-process"] == 0);
+}
+
 TEST_CASE("the state file is private, whole, and strict when it is read", "[mode]") {
   Folder folder;
   const ModeFile file(folder.path / "mode.json");
   CHECK_FALSE(file.load()->has_value());
   const Time since = from_unix_seconds(1'760'000'000.25);
-  REQUIRE(file.save({ModeState::kToExternal, since, "true", "a \"reason\"", true}));
+  REQUIRE(file.save({ModeState::kToExternal, since, "true", "a \"reason\"", true, std::nullopt}));
   struct stat about {};
   REQUIRE(::stat(file.path().c_str(), &about) == 0);
   CHECK((about.st_mode & 0777) == 0640);
@@ -333,6 +372,10 @@ TEST_CASE("the state file is private, whole, and strict when it is read", "[mode
   CHECK(loaded.setting == "true");
   CHECK(loaded.reason == "a \"reason\"");
   CHECK(loaded.follows_hand_over);
+  CHECK_FALSE(loaded.drain);
+  // Launches are not taken again because a date was damaged.
+  std::ofstream(file.path()) << R"({"format":1,"state":"external","since":"2026-01-01 00:00:00.000","drain":{"since":"?"}})";
+  CHECK((**file.load()).drain);
   for (const char* text : {"", "{", "[]", R"({"format":1,"state":"elsewhere","since":"2026-01-01 00:00:00.000"})",
                            R"({"format":2,"state":"external","since":"2026-01-01 00:00:00.000"})"}) {
     std::ofstream(file.path()) << text;

@@ -250,6 +250,57 @@ TEST_CASE_METHOD(Fixture, "an order to reload is passed on, and tells how things
     CHECK(send("POST", "/mode", body).status == 400);
   }
   CHECK(reloads == 1);
+TEST_CASE_METHOD(Fixture, "a drained proxy starts nothing and answers for what it has", "[mode]") {
+  begin(GENERATE(ModeState::kInProcess, ModeState::kExternal, ModeState::kToInProcess, ModeState::kToExternal));
+  CHECK(json_of(send("GET", "/mode"))["drained"].is_null());
+  const Json drained = json_of(send("POST", "/mode", R"({"action":"drain"})"));
+  CHECK(drained["drained"].contains("since"));
+  CHECK(json_of(send("POST", "/mode", R"({"action":"drain"})"))["drained"] == drained["drained"]);
+  const std::string known = control->view().target() == Side::kOwn ? "o1" : "x1";
+  for (const auto& answer : {launch({"n1"}), launch({known, "n1"}), send("POST", "/tasks", R"({"action_name":"A","action_input":{}})"),
+                             send("POST", "/tasks/launch", "no JSON"), send("GET", "/tasks/count?state=running")}) {
+    INFO(answer.body);
+    CHECK(answer.status == 503);
+    CHECK(answer.headers.get("Retry-After") == "30");
+  }
+  CHECK(own->launched().empty());
+  CHECK(other->launched().empty());
+  // Foreman repeats a launch whose answer was lost: a refusal would end a job that runs.
+  CHECK(json_of(launch({known}))[known]["result"] == "success");
+  CHECK(json_of(send("GET", "/tasks/" + known + "/status"))["state"] == "running");
+  CHECK(json_of(send("POST", "/tasks/status", R"({"task_ids":[")" + known + R"("]})")).size() == 1);
+  CHECK(send("POST", "/mode", R"({"action":"drain","force":true})").status == 400);
+  CHECK(send("POST", "/mode", R"({"action":"undrain","external_core":true})").status == 400);
+  CHECK(json_of(send("POST", "/mode", R"({"action":"undrain"})"))["drained"].is_null());
+  CHECK(launch({"n1"}).status == 200);
+  CHECK(send("GET", "/tasks/count?state=running").status == 200);
+}
+
+TEST_CASE_METHOD(Fixture, "a repeated launch that is spread over both sides is answered by both while drained", "[mode]") {
+  begin(ModeState::kToInProcess);
+  json_of(send("POST", "/mode", R"({"action":"drain"})"));
+  const Json answers = json_of(launch({"o1", "x1"}));
+  CHECK(answers["o1"]["task_id"] == "o1");
+  CHECK(answers["x1"]["task_id"] == "x1");
+  other->is_away = true;
+  CHECK(launch({"o1", "x1"}).status == 503);
+}
+
+TEST_CASE_METHOD(WithRuby, "a Ruby core is not asked again for what it has while drained", "[mode]") {
+  begin(ModeState::kExternal);
+  json_of(send("POST", "/mode", R"({"action":"drain"})"));
+  CHECK(json_of(launch({"x1"}))["x1"] == Json{{"result", "success"}, {"task_id", "x1"}});
+  CHECK(other->launched().empty());
+}
+
+TEST_CASE_METHOD(Fixture, "a drain is an order like others: with a certificate, in JSON", "[mode]") {
+  begin(ModeState::kInProcess);
+  json_of(send("POST", "/mode", R"({"action":"drain"})"));
+  peer.is_tls = true;
+  CHECK(launch({"n1"}).status == 403);
+  CHECK(send("GET", "/tasks/count").status == 403);
+  CHECK(send("POST", "/mode", R"({"action":"undrain"})").status == 403);
+  CHECK(control->is_drained());
 }
 
 TEST_CASE_METHOD(Fixture, "an order that is not understood changes nothing", "[mode]") {
