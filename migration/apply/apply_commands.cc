@@ -6,9 +6,9 @@
 #include <filesystem>
 
 #include "migration/apply/changer.h"
-#include "migration/apply/interrupt.h"
 #include "migration/apply/verification.h"
 #include "migration/site/phase.h"
+#include "shared/base/interrupt.h"
 #include "shared/json/json.h"
 
 namespace dynflow::migration {

@@ -5,10 +5,10 @@
 #include <algorithm>
 #include <utility>
 
-#include "migration/apply/interrupt.h"
 #include "migration/apply/verification.h"
 #include "shared/base/clock.h"
 #include "shared/base/deadline.h"
+#include "shared/base/interrupt.h"
 #include "shared/json/json.h"
 
 namespace dynflow::migration {

@@ -6,10 +6,10 @@
 #include <array>
 #include <set>
 
-#include "migration/apply/interrupt.h"
 #include "migration/site/running_proxy.h"
 #include "migration/site/site.h"
 #include "shared/base/deadline.h"
+#include "shared/base/interrupt.h"
 #include "shared/json/json.h"
 
 namespace dynflow::migration {

@@ -11,7 +11,7 @@
 #include <cstring>
 #include <ctime>
 
-#include "migration/config/replace.h"
+#include "shared/base/file.h"
 #include "shared/json/json.h"
 
 namespace dynflow::migration {
@@ -88,7 +88,7 @@ Result<std::optional<Journal>> Workplace::journal() const {
 Status Workplace::save(const Journal& journal) const {
   const Json document{{"kind", journal.kind}, {"snapshot", journal.snapshot}, {"forced", journal.is_forced}, {"finished", journal.is_finished},
                       {"drained", journal.is_drained}, {"done", journal.done}};
-  return replace_file(folder_ / "journal.json", json::dump(document), false);
+  return replace_file(folder_ / "journal.json", json::dump(document));
 }
 
 Result<std::string> Workplace::take_snapshot(const Site& site) const {
@@ -107,7 +107,7 @@ Result<std::string> Workplace::take_snapshot(const Site& site) const {
     fs::create_directories(copy.parent_path(), failure);
     auto text = read_file(source);
     if (!text) return text.error();
-    if (auto done = replace_file(copy, *text, false); !done) return done.error();
+    if (auto done = replace_file(copy, *text); !done) return done.error();
     there.push_back(path);
   }
   fs::create_directories(folder, failure);
@@ -116,7 +116,7 @@ Result<std::string> Workplace::take_snapshot(const Site& site) const {
                       {"sidecar_enabled", site.sidecar_unit.is_enabled}, {"sidecar_masked", site.sidecar_unit.is_masked},
                       {"external_core", external ? Json(*external) : Json()}};
   // This file makes the snapshot one.
-  if (auto done = replace_file(folder / "snapshot.json", json::dump(document), false); !done) return done.error();
+  if (auto done = replace_file(folder / "snapshot.json", json::dump(document)); !done) return done.error();
   return name;
 }
 
@@ -143,7 +143,7 @@ Status Workplace::restore_files(const std::string& name, const Layout& layout) c
     if (!text) return text.error();
     const auto now = read_file(layout.real(path));
     if (now.ok() && *now == *text) continue;
-    if (auto done = replace_file(layout.real(path), *text, true); !done) return done;
+    if (auto done = replace_file(layout.real(path), *text, {.backup_suffix = kBackupSuffix}); !done) return done;
   }
   std::error_code ignored;
   for (const std::string& path : snapshot->absent) fs::remove(layout.real(path), ignored);

@@ -9,7 +9,7 @@
 #include "migration/check/certificates.h"
 #include "migration/check/checks.h"
 #include "migration/check/listeners.h"
-#include "migration/config/replace.h"
+#include "shared/base/file.h"
 
 namespace dynflow::migration {
 

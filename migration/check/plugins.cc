@@ -11,6 +11,7 @@
 
 #include "migration/site/services.h"
 #include "migration/site/site.h"
+#include "shared/base/executable.h"
 #include "shared/core/plugin_path.h"
 #include "shared/json/json.h"
 
@@ -55,8 +56,7 @@ Result<ExitCode> run_probe(Context& context) {
   if (!layout.is_live()) return Error(Code::kUnprocessable, "libraries below --root cannot be loaded here: run it inside");
   const Site site = read_site(layout, *services_of(layout));
   if (site.core_library.empty()) return Error(Code::kNotFound, "libdynflow_core.so.1 is not installed");
-  std::error_code failure;
-  const std::string self = fs::read_symlink("/proc/self/exe", failure).string();
+  const std::string self = executable_path().string();
   Json rows = Json::array();
   std::vector<std::string> seen;
   bool is_good = true;

@@ -7,8 +7,9 @@
 
 #include "migration/config/edit.h"
 #include "migration/config/move.h"
-#include "migration/config/replace.h"
 #include "migration/site/site.h"
+#include "shared/base/file.h"
+#include "shared/base/url_text.h"
 #include "shared/json/json.h"
 
 namespace dynflow::migration {
@@ -24,14 +25,6 @@ constexpr std::array kMigrateOptions = {Option{"to", OptionKind::kValue, "intern
 Site read(Context& context) {
   const Layout layout = Layout::of(context.options);
   return read_site(layout, *services_of(layout));
-}
-
-// What is never shown: a URL may carry a password.
-std::string shown(std::string_view value) {
-  const auto scheme = value.find("://");
-  const auto at = value.rfind('@');
-  if (scheme == std::string_view::npos || at == std::string_view::npos || at < scheme) return std::string(value);
-  return fmt::format("{}...{}", value.substr(0, scheme + 3), value.substr(at));
 }
 
 struct Chosen {
@@ -58,7 +51,7 @@ std::string text_of(const settings::Values& values, std::string_view key) {
     return fmt::format("[{}]", fmt::join(items, ", "));
   }
   if (node.is_null()) return "(unset)";
-  return node.type == settings::NodeType::kBool ? (node.boolean ? "true" : "false") : shown(settings::scalar_text(node));
+  return node.type == settings::NodeType::kBool ? (node.boolean ? "true" : "false") : without_credentials(settings::scalar_text(node));
 }
 
 void show_values(Context& context, const Site& site, const settings::Values* values, const std::string& path) {
@@ -146,8 +139,8 @@ Result<ExitCode> run_migrate(Context& context) {
   if (!move) return move.error();
   Json fates = Json::array();
   for (const Fate& fate : move->fates) {
-    fates.push_back({{"key", fate.key}, {"value", shown(fate.value)}, {"origin", fate.origin}, {"fate", fate.text}, {"attention", fate.needs_attention}});
-    context.output.say(fmt::format("{}{}: :{}: {} - {}", fate.needs_attention ? "look: " : "", fate.origin, fate.key, shown(fate.value), fate.text));
+    fates.push_back({{"key", fate.key}, {"value", without_credentials(fate.value)}, {"origin", fate.origin}, {"fate", fate.text}, {"attention", fate.needs_attention}});
+    context.output.say(fmt::format("{}{}: :{}: {} - {}", fate.needs_attention ? "look: " : "", fate.origin, fate.key, without_credentials(fate.value), fate.text));
   }
   context.output.document()["fates"] = std::move(fates);
   return write_or_show(context, site.layout, *move);

@@ -7,7 +7,7 @@
 #include <filesystem>
 
 #include "migration/config/edit.h"
-#include "migration/config/replace.h"
+#include "shared/base/file.h"
 
 namespace dynflow::migration {
 
@@ -175,7 +175,7 @@ std::string diff_of(const Move& move) {
 
 Status write(const Layout& layout, const Move& move) {
   for (const FileChange& change : move.changes) {
-    if (auto done = replace_file(layout.real(change.path), change.after, true); !done) return done;
+    if (auto done = replace_file(layout.real(change.path), change.after, {.backup_suffix = kBackupSuffix}); !done) return done;
   }
   return {};
 }

@@ -6,6 +6,7 @@
 #include <atomic>
 
 #include "shared/base/deadline.h"
+#include "shared/base/interrupt.h"
 #include "shared/base/result.h"
 
 namespace dynflow::migration {
@@ -14,10 +15,10 @@ class Interrupt {
  public:
   explicit Interrupt(Deadline deadline) : deadline_(deadline) {}
 
-  void set() { is_set_ = true; }
-  // kClosed after set(), kTimeout after the deadline.
+  void set_for_test() { is_set_ = true; }
+  // kClosed after a signal that is remembered, kTimeout after the deadline.
   Status check() const {
-    if (is_set_) return Error(Code::kClosed, "interrupted");
+    if (is_set_ || is_interrupted()) return Error(Code::kClosed, "interrupted");
     if (deadline_.has_passed()) return Error(Code::kTimeout, "the rehearsal took longer than it may");
     return {};
   }

@@ -11,6 +11,7 @@
 #include <fstream>
 #include <iterator>
 
+#include "shared/base/executable.h"
 #include "shared/net/socket.h"
 
 namespace dynflow::migration {
@@ -46,23 +47,17 @@ std::string end_of(const fs::path& log) {
 }  // namespace
 
 Result<Playground> Playground::make() {
-  const char* chosen = std::getenv("TMPDIR");
-  std::string pattern = fmt::format("{}/dynflow-rehearse.XXXXXX", chosen == nullptr || *chosen == '\0' ? "/tmp" : chosen);
-  if (::mkdtemp(pattern.data()) == nullptr) return Error(Code::kUnavailable, fmt::format("{}: {}", pattern, net::errno_text(errno)));
+  auto folder = TemporaryFolder::make("dynflow-rehearse");
+  if (!folder) return folder.error();
   // sshd reads the keys as the user who logs in; what is secret in here has modes of its own.
-  if (::chmod(pattern.c_str(), 0755) != 0) return Error(Code::kUnavailable, fmt::format("{}: {}", pattern, net::errno_text(errno)));
-  return Playground(fs::path(pattern));
-}
-
-Playground::Playground(Playground&& other) noexcept : path_(std::move(other.path_)) { other.path_.clear(); }
-
-Playground::~Playground() {
-  std::error_code ignored;  // there is nothing to do about what cannot be removed
-  if (!path_.empty()) fs::remove_all(path_, ignored);
+  if (::chmod(folder->path().c_str(), 0755) != 0) {
+    return Error(Code::kUnavailable, fmt::format("{}: {}", folder->path().string(), net::errno_text(errno)));
+  }
+  return Playground(*std::move(folder));
 }
 
 Result<fs::path> Playground::folder(std::string_view name) const {
-  const fs::path path = path_ / name;
+  const fs::path path = this->path() / name;
   std::error_code problem;
   fs::create_directories(path, problem);
   if (problem) return Error(Code::kUnavailable, fmt::format("{}: {}", path.string(), problem.message()));
@@ -92,7 +87,7 @@ Result<std::vector<std::uint16_t>> free_ports(std::size_t count) {
 Result<fs::path> find_program(std::string_view name) {
   std::vector<fs::path> folders;
   std::error_code ignored;
-  if (const fs::path self = fs::read_symlink("/proc/self/exe", ignored); !self.empty()) folders.push_back(self.parent_path());
+  if (const fs::path self = executable_path(); !self.empty()) folders.push_back(self.parent_path());
   const char* variable = std::getenv("PATH");
   std::string_view rest = variable == nullptr ? "" : variable;
   while (!rest.empty()) {

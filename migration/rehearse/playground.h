@@ -11,6 +11,7 @@
 
 #include "migration/rehearse/interrupt.h"
 #include "shared/base/result.h"
+#include "shared/base/temporary_folder.h"
 #include "shared/process/child.h"
 
 namespace dynflow::migration {
@@ -20,17 +21,14 @@ class Playground {
  public:
   // Errors: kUnavailable (no room, no permission).
   static Result<Playground> make();
-  Playground(Playground&& other) noexcept;
-  Playground& operator=(Playground&&) = delete;
-  ~Playground();
 
-  const std::filesystem::path& path() const { return path_; }
+  const std::filesystem::path& path() const { return folder_.path(); }
   // A folder in it; made when it is not there.
   Result<std::filesystem::path> folder(std::string_view name) const;
 
  private:
-  explicit Playground(std::filesystem::path path) : path_(std::move(path)) {}
-  std::filesystem::path path_;
+  explicit Playground(TemporaryFolder folder) : folder_(std::move(folder)) {}
+  TemporaryFolder folder_;
 };
 
 // Replaces what the file held. Errors: kUnavailable.

@@ -2,15 +2,10 @@
 
 #include <fmt/format.h>
 
-#include <atomic>
-#include <csignal>
-#include <optional>
-
 #include "migration/rehearse/html_report.h"
 #include "migration/rehearse/rehearsal.h"
 #include "migration/rehearse/report.h"
-#include "shared/base/signals.h"
-#include "shared/base/thread.h"
+#include "shared/base/interrupt.h"
 #include "shared/json/json.h"
 
 namespace dynflow::migration {
@@ -49,24 +44,6 @@ Result<RubyPair> ruby_pair_of(Context& context) {
   return pair;
 }
 
-// The work has a thread of its own, so that this one can wait for signals; progress is shown here too.
-Result<Findings> run_with_signals(const RehearsalOptions& options, Output& output) {
-  SignalWaiter signals({SIGINT, SIGTERM, SIGHUP});
-  Interrupt interrupt(Deadline::after(options.duration + kOverhead));
-  std::optional<Result<Findings>> found;
-  std::atomic<bool> is_over = false;
-  NamedThread work("rehearsal", [&] {
-    found = run_rehearsal(options, interrupt, [&](std::size_t done, std::size_t total, std::string_view text) { output.progress(done, total, text); });
-    is_over = true;
-  });
-  while (!is_over) {
-    if (signals.wait(std::chrono::milliseconds(50))) interrupt.set();
-  }
-  work.join();
-  output.end_progress();
-  return std::move(*found);
-}
-
 Result<ExitCode> run_rehearse(Context& context) {
   RehearsalOptions options;
   const auto hosts = number_between(context.arguments, "hosts", 50, kMostHosts);
@@ -88,7 +65,12 @@ Result<ExitCode> run_rehearse(Context& context) {
     return ExitCode::kFine;
   }
 
-  const auto findings = run_with_signals(options, context.output);
+  remember_interrupts();
+  const Interrupt interrupt(Deadline::after(options.duration + kOverhead));
+  const auto findings = run_rehearsal(options, interrupt, [&](std::size_t done, std::size_t total, std::string_view text) {
+    context.output.progress(done, total, text);
+  });
+  context.output.end_progress();
   if (!findings) return findings.error().in("rehearse");
   for (const std::string& line : report_lines(*findings)) context.output.say(line);
   context.output.document().update(report_document(*findings));

@@ -13,6 +13,8 @@ namespace dynflow::migration {
 
 inline constexpr std::string_view kProxyUnit = "foreman-proxy";
 inline constexpr std::string_view kSidecarUnit = "smart_proxy_dynflow_core";
+// What a settings file was before this program changed it, beside it.
+inline constexpr std::string_view kBackupSuffix = ".dynflow-migrate.bak";
 
 struct Layout {
   std::filesystem::path root = "/";

@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <fstream>
 
+#include "shared/base/executable.h"
 #include "shared/json/json.h"
 
 namespace dynflow::migration {
@@ -78,8 +79,7 @@ void find_core(Site& site) {
   std::vector<fs::path> candidates;
   if (site.layout.is_live()) {
     if (const char* chosen = std::getenv("DYNFLOW_CORE_LIBRARY")) candidates.emplace_back(chosen);
-    std::error_code ignored;
-    candidates.push_back(fs::read_symlink("/proc/self/exe", ignored).parent_path().parent_path() / "lib" / kLibrary);
+    candidates.push_back(executable_path().parent_path().parent_path() / "lib" / kLibrary);
   }
   for (const char* folder : kLibraryFolders) candidates.push_back(site.layout.real(folder) / kLibrary);
   candidates.push_back(site.layout.real(kRubySwitch));

@@ -6,6 +6,7 @@
 
 #include "migration/site/phase.h"
 #include "migration/site/running_proxy.h"
+#include "shared/base/url_text.h"
 #include "shared/json/json.h"
 
 namespace dynflow::migration {
@@ -13,12 +14,7 @@ namespace dynflow::migration {
 namespace {
 
 std::string shown(const Database& database) {
-  if (database.value.empty()) return "in memory";
-  // Passwords of URLs are nobody's business.
-  const auto scheme = database.value.find("://");
-  const auto at = database.value.rfind('@');
-  if (scheme == std::string::npos || at == std::string::npos) return database.value;
-  return database.value.substr(0, scheme + 3) + "..." + database.value.substr(at);
+  return database.value.empty() ? "in memory" : without_credentials(database.value);
 }
 
 Json unit_document(const UnitState& unit) {

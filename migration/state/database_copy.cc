@@ -2,18 +2,16 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <stdlib.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <array>
-#include <cstdlib>
+#include <filesystem>
 #include <fstream>
 #include <set>
 
 #include "shared/base/fd.h"
-#include "shared/net/socket.h"
 
 namespace dynflow::migration {
 
@@ -66,27 +64,19 @@ bool has_one_open(const fs::path& process, const std::set<FileId>& files) {
 Result<DatabaseCopy> DatabaseCopy::make(const std::string& path) {
   std::error_code problem;
   if (!fs::is_regular_file(path, problem)) return Error(Code::kNotFound, fmt::format("{}: no such file", path));
-  const char* chosen = std::getenv("TMPDIR");
-  std::string pattern = fmt::format("{}/dynflow-state.XXXXXX", chosen == nullptr || *chosen == '\0' ? "/tmp" : chosen);
-  if (::mkdtemp(pattern.data()) == nullptr) return Error(Code::kUnavailable, fmt::format("{}: {}", pattern, net::errno_text(errno)));
-  DatabaseCopy copy{fs::path(pattern)};
+  auto folder = TemporaryFolder::make("dynflow-state");
+  if (!folder) return folder.error();
+  DatabaseCopy copy(*std::move(folder));
   const std::string before = state_of(path);
   for (const std::string_view suffix : kSuffixes) {
     const std::string from = path + std::string(suffix);
     if (!fs::exists(from, problem)) continue;
     if (!fs::copy_file(from, copy.path() + std::string(suffix), problem)) {
-      return Error(Code::kUnavailable, fmt::format("cannot copy {} to {}: {}", from, pattern, problem.message()));
+      return Error(Code::kUnavailable, fmt::format("cannot copy {} to {}: {}", from, copy.folder_.path().string(), problem.message()));
     }
   }
   if (state_of(path) != before) return Error(Code::kConflict, fmt::format("{} is being written to: stop what uses it", path));
   return copy;
-}
-
-DatabaseCopy::DatabaseCopy(DatabaseCopy&& other) noexcept : folder_(std::move(other.folder_)) { other.folder_.clear(); }
-
-DatabaseCopy::~DatabaseCopy() {
-  std::error_code ignored;  // nothing is lost but room
-  if (!folder_.empty()) fs::remove_all(folder_, ignored);
 }
 
 std::vector<std::string> users_of(const std::string& path) {

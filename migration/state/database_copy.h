@@ -3,11 +3,11 @@
 // Threads: one owner.
 #pragma once
 
-#include <filesystem>
 #include <string>
 #include <vector>
 
 #include "shared/base/result.h"
+#include "shared/base/temporary_folder.h"
 
 namespace dynflow::migration {
 
@@ -16,15 +16,12 @@ class DatabaseCopy {
   // Copies the file and its journals to a folder of $TMPDIR, or /tmp, that only this user can read. Errors: kNotFound, kUnavailable (no
   // room, no permission), kConflict (the original changed meanwhile).
   static Result<DatabaseCopy> make(const std::string& path);
-  DatabaseCopy(DatabaseCopy&& other) noexcept;
-  DatabaseCopy& operator=(DatabaseCopy&&) = delete;
-  ~DatabaseCopy();
 
-  std::string path() const { return (folder_ / "database").string(); }
+  std::string path() const { return (folder_.path() / "database").string(); }
 
  private:
-  explicit DatabaseCopy(std::filesystem::path folder) : folder_(std::move(folder)) {}
-  std::filesystem::path folder_;
+  explicit DatabaseCopy(TemporaryFolder folder) : folder_(std::move(folder)) {}
+  TemporaryFolder folder_;
 };
 
 // Processes that have the database or one of its journals open, or hold the lock beside it: "process 1234 (ruby)". Of other users'

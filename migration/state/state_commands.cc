@@ -5,8 +5,8 @@
 
 #include <map>
 
-#include "migration/apply/interrupt.h"
 #include "migration/state/transfer.h"
+#include "shared/base/interrupt.h"
 #include "shared/core/database_choice.h"
 #include "shared/json/json.h"
 #include "shared/persistence/postgres/postgres_store.h"

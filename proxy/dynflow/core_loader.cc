@@ -4,8 +4,9 @@
 #include <fmt/format.h>
 
 #include <cstdlib>
-#include <system_error>
 #include <vector>
+
+#include "shared/base/executable.h"
 
 namespace dynflow::proxy {
 namespace {
@@ -62,9 +63,8 @@ Result<std::unique_ptr<core::Core>> CoreLibrary::make(const core::CoreOptions& o
 }
 
 std::filesystem::path executable_folder() {
-  std::error_code failed;
-  const auto path = std::filesystem::read_symlink("/proc/self/exe", failed);
-  return failed ? std::filesystem::path("/usr/bin") : path.parent_path();
+  const auto path = dynflow::executable_path();
+  return path.empty() ? std::filesystem::path("/usr/bin") : path.parent_path();
 }
 
 }  // namespace dynflow::proxy

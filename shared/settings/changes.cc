@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "shared/base/url_text.h"
 #include "shared/settings/schema.h"
 
 namespace dynflow::settings {
@@ -32,17 +33,9 @@ bool is_same(const Node& a, const Node& b) {
   return false;
 }
 
-// "scheme://user:secret@host" without what stands before the @; the last one, as passwords may hold one.
-std::string without_user(std::string text) {
-  const auto scheme = text.find("://");
-  const auto at = text.rfind('@');
-  if (scheme == std::string::npos || at == std::string::npos || at < scheme) return text;
-  return text.replace(scheme + 3, at - scheme - 3, "...");
-}
-
 std::string shown(const Node& node) {
   if (node.type == NodeType::kNull) return "nil";
-  if (node.type != NodeType::kList) return without_user(scalar_text(node));
+  if (node.type != NodeType::kList) return without_credentials(scalar_text(node));
   std::string out;
   for (const Node& item : node.items) out += (out.empty() ? "" : ", ") + shown(item);
   return "[" + out + "]";

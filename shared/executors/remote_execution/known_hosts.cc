@@ -7,13 +7,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <array>
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
 #include <optional>
 
 #include "shared/base/fd.h"
+#include "shared/base/file.h"
 
 namespace dynflow::remote_execution {
 namespace {
@@ -82,53 +82,11 @@ Result<Fd> lock_beside(const std::string& path) {
   return fd;
 }
 
-Result<std::string> read_file(const std::string& path) {
-  const Fd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  if (!fd) {
-    if (errno == ENOENT) return std::string();
-    return failure("cannot open", path);
-  }
-  std::string text;
-  std::array<char, 65536> buffer;
-  while (true) {
-    const ssize_t got = ::read(fd.get(), buffer.data(), buffer.size());
-    if (got == 0) return text;
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) return failure("cannot read", path);
-    text.append(buffer.data(), static_cast<std::size_t>(got));
-  }
-}
-
-Status write_all(const Fd& fd, std::string_view text, const std::string& path) {
-  while (!text.empty()) {
-    const ssize_t written = ::write(fd.get(), text.data(), text.size());
-    if (written < 0 && errno == EINTR) continue;
-    if (written < 0) return failure("cannot write", path);
-    text.remove_prefix(static_cast<std::size_t>(written));
-  }
-  return {};
-}
-
-Status replace_file(const std::string& path, std::string_view text) {
-  // A link is followed, so that what it points to is replaced and not the link.
-  std::error_code ignored;
-  const std::filesystem::path real = std::filesystem::weakly_canonical(path, ignored);
-  const std::string target = ignored ? path : real.string();
-  struct stat info {};
-  const bool is_there = ::stat(target.c_str(), &info) == 0;
-  std::string temporary = target + ".XXXXXX";
-  const Fd fd(::mkostemp(temporary.data(), O_CLOEXEC));
-  if (!fd) return failure("cannot make", temporary);
-  Status done = write_all(fd, text, temporary);
-  if (done && ::fchmod(fd.get(), is_there ? info.st_mode & 07777 : 0600) != 0) done = failure("cannot set the mode of", temporary);
-  // Only root can and needs to keep a foreign owner.
-  if (done && is_there && ::geteuid() == 0 && ::fchown(fd.get(), info.st_uid, info.st_gid) != 0) {
-    done = failure("cannot set the owner of", temporary);
-  }
-  if (done && ::fsync(fd.get()) != 0) done = failure("cannot write", temporary);
-  if (done && ::rename(temporary.c_str(), target.c_str()) != 0) done = failure("cannot replace", target);
-  if (!done) ::unlink(temporary.c_str());
-  return done;
+// What is not there is empty.
+Result<std::string> text_of(const std::string& path) {
+  auto text = read_file(path);
+  if (!text && text.error().code() == Code::kNotFound) return std::string();
+  return text;
 }
 
 }  // namespace
@@ -164,12 +122,13 @@ Status forget_host(const std::string& path, std::string_view host, std::uint16_t
   if (::access(path.c_str(), F_OK) != 0) return {};
   Result<Fd> lock = lock_beside(path);
   if (!lock) return lock.error();
-  Result<std::string> text = read_file(path);
+  Result<std::string> text = text_of(path);
   if (!text) return text.error();
   std::string kept = without_host(*text, host);
   kept = without_host(kept, fmt::format("[{}]:{}", host, port));
   if (kept == *text) return {};
-  return replace_file(path, kept);
+  // Only root can and needs to keep a foreign owner.
+  return replace_file(path, kept, {.new_mode = 0600, .must_keep_owner = false});
 }
 
 Status add_line(const std::string& path, std::string_view line) {
@@ -179,7 +138,7 @@ Status add_line(const std::string& path, std::string_view line) {
   }
   Result<Fd> lock = lock_beside(path);
   if (!lock) return lock.error();
-  Result<std::string> text = read_file(path);
+  Result<std::string> text = text_of(path);
   if (!text) return text.error();
   std::string wanted(line);
   while (wanted.ends_with('\n')) wanted.pop_back();
@@ -188,7 +147,8 @@ Status add_line(const std::string& path, std::string_view line) {
   if (!fd) return failure("cannot open", path);
   // One write, so that other programs that append keep whole lines.
   const bool needs_end = !text->empty() && !text->ends_with('\n');
-  return write_all(fd, fmt::format("{}{}\n", needs_end ? "\n" : "", wanted), path);
+  const Status written = write_all(fd, fmt::format("{}{}\n", needs_end ? "\n" : "", wanted));
+  return written ? Status() : Status(written.error().in("cannot write " + path));
 }
 
 }  // namespace dynflow::remote_execution

@@ -3,7 +3,6 @@
 #include <catch2/catch.hpp>
 #include <filesystem>
 
-#include "migration/config/replace.h"
 #include "shared/settings/yaml.h"
 #include "tests/unit/migration/site/tree.h"
 
@@ -78,20 +77,4 @@ TEST_CASE("diffs", "[migration][edit]") {
   CHECK(unified_diff("/x", "a\n", "a\n").empty());
   CHECK(unified_diff("/x", "a\nb\nc\n", "a\nB\nc\n") == "--- /x\n+++ /x\n@@ -1,3 +1,3 @@\n a\n-b\n+B\n c\n");
   CHECK(unified_diff("/x", "", "a\n") == "--- /x\n+++ /x\n@@ -0,0 +1,1 @@\n+a\n");
-}
-
-TEST_CASE("a file is replaced as a whole", "[migration][replace]") {
-  Tree tree;
-  const auto file = tree.write("real.yml", "old");
-  std::filesystem::permissions(file, std::filesystem::perms(0604));
-  const auto link = tree.root() / "link.yml";
-  std::filesystem::create_symlink("real.yml", link);
-  REQUIRE(replace_file(link, "new", true).ok());
-  CHECK(content(file) == "new");
-  CHECK(std::filesystem::is_symlink(link));
-  CHECK(content(tree.root() / "real.yml.dynflow-migrate.bak") == "old");
-  CHECK(std::filesystem::status(file).permissions() == std::filesystem::perms(0604));
-  CHECK_FALSE(std::filesystem::exists(tree.root() / "real.yml.dynflow-migrate.new"));
-  CHECK(replace_file(tree.root() / "none/x", "new", true).error().code() == Code::kNotFound);
-  CHECK(read_file(tree.root() / "none").error().code() == Code::kNotFound);
 }

@@ -45,7 +45,7 @@ TEST_CASE("A server that ends at once is an error with its last words") {
 
 TEST_CASE("Waiting for a server ends with the interrupt, and so does the server") {
   Interrupt interrupt(Deadline::after(std::chrono::minutes(10)));
-  interrupt.set();
+  interrupt.set_for_test();
   process::SpawnOptions options;
   options.argv = {"sleep", "600"};
   options.environment = process::clean_environment();

@@ -49,7 +49,7 @@ TEST_CASE("Who waits for callbacks can be interrupted") {
   const auto foreman = StandInForeman::start();
   REQUIRE(foreman.ok());
   Interrupt interrupt(Deadline::after(std::chrono::hours(1)));
-  interrupt.set();
+  interrupt.set_for_test();
   CHECK((*foreman)->wait_for(1, std::chrono::hours(1), interrupt).empty());
 }
 

@@ -250,6 +250,8 @@ TEST_CASE_METHOD(Fixture, "an order to reload is passed on, and tells how things
     CHECK(send("POST", "/mode", body).status == 400);
   }
   CHECK(reloads == 1);
+}
+
 TEST_CASE_METHOD(Fixture, "a drained proxy starts nothing and answers for what it has", "[mode]") {
   begin(GENERATE(ModeState::kInProcess, ModeState::kExternal, ModeState::kToInProcess, ModeState::kToExternal));
   CHECK(json_of(send("GET", "/mode"))["drained"].is_null());

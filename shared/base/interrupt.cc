@@ -1,11 +1,11 @@
-#include "migration/apply/interrupt.h"
+#include "shared/base/interrupt.h"
 
 #include <poll.h>
 #include <signal.h>
 
 #include <initializer_list>
 
-namespace dynflow::migration {
+namespace dynflow {
 
 namespace {
 
@@ -26,4 +26,4 @@ bool is_interrupted() { return interrupted != 0; }
 
 void pause_between_looks() { poll(nullptr, 0, 500); }
 
-}  // namespace dynflow::migration
+}  // namespace dynflow

@@ -1,0 +1,15 @@
+// Ctrl-C and SIGTERM for a program that has to tidy up first: remembered, and asked for between steps.
+//
+// Threads: is_interrupted() from any; the rest from the main thread.
+#pragma once
+
+namespace dynflow {
+
+// From now on SIGINT, SIGTERM and SIGHUP are remembered instead of ending the process; a second one of the same kind ends it. System calls
+// that wait are interrupted by them.
+void remember_interrupts();
+bool is_interrupted();
+// Half a second, or until a signal.
+void pause_between_looks();
+
+}  // namespace dynflow
