@@ -44,9 +44,9 @@ std::vector<std::string> files_in(const Layout& layout, const std::string& folde
 void certificates(const Check& check, const CheckInput& input, std::vector<Finding>& findings) {
   // Trees of settings hold no certificates; what is missing there says nothing.
   if (!input.site.layout.has_programs()) return;
-  for (const CertificatePair& pair : examine_pairs(input.site, input.target == Target::kExternal)) {
-    for (const std::string& flaw : pair.flaws) add(check, findings, fmt::format("{}: {} ({}): {}", pair.name, pair.file, pair.setting, flaw), pair.mend);
-    for (const std::string& hint : pair.hints) findings.push_back({check.id, Severity::kWarning, fmt::format("{}: {}: {}", pair.name, pair.file, hint), check.why, "renew it"});
+  for (const CertificatePair& pair : examine_pairs(input.site, question_of(input.site, input.target == Target::kExternal))) {
+    for (const PairFlaw& flaw : pair.flaws) add(check, findings, fmt::format("{}: {} ({}): {}", pair.name, pair.file, pair.setting, flaw.what), flaw.mend);
+    for (const PairFlaw& hint : pair.hints) findings.push_back({check.id, Severity::kWarning, fmt::format("{}: {}: {}", pair.name, pair.file, hint.what), check.why, hint.mend});
   }
 }
 

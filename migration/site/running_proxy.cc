@@ -1,10 +1,8 @@
 #include "migration/site/running_proxy.h"
 
 #include <fmt/format.h>
-#include <unistd.h>
 
-#include <array>
-
+#include "migration/site/host_name.h"
 #include "shared/json/json.h"
 
 namespace dynflow::migration {
@@ -19,11 +17,6 @@ struct Address {
   std::string host;
   std::uint16_t port = 0;
 };
-
-std::string local_name() {
-  std::array<char, 256> name{};
-  return gethostname(name.data(), name.size() - 1) == 0 ? name.data() : "localhost";
-}
 
 Result<Address> parse_url(const std::string& url) {
   const auto wrong = [&] { return Error(Code::kInvalid, "--proxy-url: expected http(s)://host:port, got '" + url + "'"); };
@@ -54,7 +47,7 @@ Result<Address> address_of(const Site& site, const GlobalOptions& options) {
   const settings::GlobalSettings& global = *site.global;
   std::string bind = global.bind_host.empty() ? "*" : global.bind_host.front();
   const bool is_any = bind == "*" || bind == "0.0.0.0" || bind == "::";
-  if (global.has_https()) return Address{true, is_any ? local_name() : bind, global.https_port};
+  if (global.has_https()) return Address{true, is_any ? own_host_name() : bind, global.https_port};
   if (global.http_port) return Address{false, is_any ? "127.0.0.1" : bind, *global.http_port};
   return Error(Code::kInvalid, "the settings name no listener; name it with --proxy-url");
 }

@@ -7,7 +7,6 @@ import os
 import random
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -18,8 +17,7 @@ from pathlib import Path
 from foreman import Foreman
 from modes_test import Job
 from network import wait_until
-from pki import Identity, Pki
-from programs import CoreService, SmartProxy, binary, test_plugin_folder, write_config
+from programs import CoreService, SmartProxy, binary, test_plugin_folder
 from sshd import Sshd
 from units import Units
 
@@ -176,37 +174,6 @@ class WithoutServices(unittest.TestCase):
 
     def run_tool(self, *arguments):
         return subprocess.run([str(binary("dynflow-migrate")), *arguments], capture_output=True, text=True, timeout=60, check=False)
-
-    def certificates(self, identity, ca, core_ca=None, core_identity=None):
-        write_config(self.folder / "proxy", {"settings_directory": self.folder / "proxy/settings.d", "foreman_url": "https://foreman.example.com",
-                                             "ssl_certificate": identity.cert, "ssl_private_key": identity.key, "ssl_ca_file": ca},
-                     {"dynflow": {"enabled": True, "external_core": True, "core_url": "https://localhost:8008"}})
-        core = core_identity or identity
-        write_config(self.folder / "core", {"use_https": True, "ssl_certificate": core.cert, "ssl_private_key": core.key, "ssl_ca_file": core_ca or ca}, {})
-        done = self.run_tool("certs", "check", "--json", "--config-dir", str(self.folder / "proxy"), "--core-config-dir", str(self.folder / "core"))
-        document = json.loads(done.stdout)
-        return done.returncode, {pair["pair"]: pair for pair in document["pairs"]}
-
-    def test_certificates_are_examined_as_the_peer_does(self):
-        pki = Pki(self.folder / "pki")
-        code, pairs = self.certificates(pki.proxy, pki.ca.cert)
-        self.assertEqual(pairs["proxy to Foreman"]["flaws"], [])
-        self.assertEqual(pairs["proxy to core service: the core's certificate"]["flaws"], [])
-        self.assertEqual(pairs["proxy to core service: the proxy's certificate"]["flaws"], [])
-        if socket.gethostname() != "localhost":  # what the test certificate is for
-            self.assertIn("is not for", pairs["Foreman to proxy"]["flaws"][0])
-            self.assertEqual(code, 2)
-
-        _, pairs = self.certificates(pki.expired, pki.ca.cert)
-        self.assertIn("expired", pairs["proxy to Foreman"]["flaws"][0])
-        self.assertIn("openssl x509 -noout -dates", pairs["proxy to Foreman"]["mend"])
-        _, pairs = self.certificates(pki.proxy, pki.other_ca.cert)
-        self.assertIn("openssl verify", pairs["proxy to Foreman"]["mend"])
-        _, pairs = self.certificates(pki.proxy, pki.ca.cert, core_identity=pki.foreman)
-        self.assertIn("accepts serial", pairs["proxy to core service: the proxy's certificate"]["flaws"][-1])
-        mixed = Identity("mixed", pki.proxy.cert, pki.foreman.key)
-        _, pairs = self.certificates(mixed, pki.ca.cert)
-        self.assertIn("is not that of the certificate", pairs["proxy to Foreman"]["flaws"][0])
 
     def test_libraries_are_loaded_in_processes_of_their_own(self):
         self.assertEqual(self.run_tool("plugins", "probe").returncode, 0)
