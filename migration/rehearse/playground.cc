@@ -1,7 +1,9 @@
 #include "migration/rehearse/playground.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <poll.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -11,6 +13,7 @@
 #include <fstream>
 #include <iterator>
 
+#include "migration/rehearse/end_with_parent.h"
 #include "shared/base/executable.h"
 #include "shared/net/socket.h"
 
@@ -46,14 +49,43 @@ std::string end_of(const fs::path& log) {
 
 }  // namespace
 
+namespace {
+
+constexpr std::string_view kPrefix = "dynflow-rehearse";
+
+// Nothing when somebody holds it, or it cannot be made.
+Fd lock_in(const fs::path& folder, int flags) {
+  Fd lock(::open((folder / "lock").c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW | flags, 0600));
+  if (lock && ::flock(lock.get(), LOCK_EX | LOCK_NB) != 0) lock.reset();
+  return lock;
+}
+
+// Folders of rehearsals that ended without tidying up. One that has no lock yet is just being made.
+void remove_what_was_left() {
+  std::error_code failure;
+  for (fs::directory_iterator entry(temporary_root(), failure), end; !failure && entry != end; entry.increment(failure)) {
+    struct stat about {};
+    const bool is_ours = entry->path().filename().string().starts_with(std::string(kPrefix) + ".") && ::lstat(entry->path().c_str(), &about) == 0 &&
+                         S_ISDIR(about.st_mode) && about.st_uid == ::geteuid();
+    if (!is_ours) continue;
+    std::error_code ignored;  // what cannot be removed stays for the next one
+    if (const Fd lock = lock_in(entry->path(), 0)) fs::remove_all(entry->path(), ignored);
+  }
+}
+
+}  // namespace
+
 Result<Playground> Playground::make() {
-  auto folder = TemporaryFolder::make("dynflow-rehearse");
+  remove_what_was_left();
+  auto folder = TemporaryFolder::make(kPrefix);
   if (!folder) return folder.error();
   // sshd reads the keys as the user who logs in; what is secret in here has modes of its own.
   if (::chmod(folder->path().c_str(), 0755) != 0) {
     return Error(Code::kUnavailable, fmt::format("{}: {}", folder->path().string(), net::errno_text(errno)));
   }
-  return Playground(*std::move(folder));
+  Fd lock = lock_in(folder->path(), O_CREAT);
+  if (!lock) return Error(Code::kUnavailable, fmt::format("{}: {}", (folder->path() / "lock").string(), net::errno_text(errno)));
+  return Playground(*std::move(folder), std::move(lock));
 }
 
 Result<fs::path> Playground::folder(std::string_view name) const {
@@ -105,6 +137,7 @@ Result<fs::path> find_program(std::string_view name) {
 Result<Server> Server::start(std::string name, process::SpawnOptions options, std::uint16_t port, fs::path log,
                              const Interrupt& interrupt) {
   options.merge_stderr = true;
+  options.argv = ending_with_us(std::move(options.argv));
   auto child = process::Child::spawn(options);
   if (!child) return child.error().in(name);
   Server server(std::move(name), std::move(*child));

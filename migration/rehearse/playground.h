@@ -10,13 +10,15 @@
 #include <vector>
 
 #include "migration/rehearse/interrupt.h"
+#include "shared/base/fd.h"
 #include "shared/base/result.h"
 #include "shared/base/temporary_folder.h"
 #include "shared/process/child.h"
 
 namespace dynflow::migration {
 
-// A folder below $TMPDIR, or /tmp, that nobody else may write to; removed with all that is in it.
+// A folder below $TMPDIR, or /tmp, that nobody else may write to; removed with all that is in it. A rehearsal that was killed leaves its
+// folder behind: the next one removes it.
 class Playground {
  public:
   // Errors: kUnavailable (no room, no permission).
@@ -27,8 +29,9 @@ class Playground {
   Result<std::filesystem::path> folder(std::string_view name) const;
 
  private:
-  explicit Playground(TemporaryFolder folder) : folder_(std::move(folder)) {}
+  Playground(TemporaryFolder folder, Fd lock) : folder_(std::move(folder)), lock_(std::move(lock)) {}
   TemporaryFolder folder_;
+  Fd lock_;  // of a file in the folder: as long as it is held, somebody plays here
 };
 
 // Replaces what the file held. Errors: kUnavailable.

@@ -151,6 +151,30 @@ class RehearseTest(unittest.TestCase):
         self.assertEqual(list(self.temporary.iterdir()), [])
         self.assertEqual(self.processes(), [])
 
+    def test_a_killed_rehearsal_takes_its_processes_with_it(self):
+        def start():
+            return subprocess.Popen(self.command("--duration", "60"), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                                    stderr=subprocess.DEVNULL, env=self.environment())
+
+        process = start()
+        wait_until(lambda: len([line for line in self.processes() if "smart-proxy" in line]) == 2, "both proxies", 60)
+        process.kill()
+        process.wait()
+        wait_until(lambda: not self.processes(), "the end of all that it started", 60)
+        left = list(self.temporary.iterdir())
+        self.assertEqual(len(left), 1)
+        other = self.temporary / "dynflow-rehearse.made-just-now"
+        other.mkdir()
+        again = start()
+        try:
+            wait_until(lambda: not left[0].exists(), "the next rehearsal to remove what was left", 60)
+            again.send_signal(signal.SIGINT)
+            again.wait(60)
+        finally:
+            again.kill()
+        self.assertEqual(list(self.temporary.iterdir()), [other], "a folder without a lock is somebody's who is just making it")
+        self.assertEqual(self.processes(), [])
+
     def test_arguments_out_of_range_are_refused(self):
         for arguments, text in ((("--hosts", "0"), "--hosts: expected 1 to"), (("--jobs", "x"), "--jobs: expected a whole number"),
                                 (("--ruby-core", "x"), "go together"), (("--ruby-core", " ", "--ruby-proxy", "x"), "expected a command")):
