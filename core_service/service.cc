@@ -6,16 +6,20 @@
 #include <algorithm>
 #include <csignal>
 #include <cstdio>
+#include <cstdlib>
 #include <mutex>
 #include <optional>
 #include <vector>
 
 #include "core_service/access.h"
 #include "core_service/daemon.h"
+#include "core_service/drain.h"
 #include "shared/base/signals.h"
 #include "shared/core/core.h"
+#include "shared/core/database_choice.h"
 #include "shared/daemon/supervisor.h"
 #include "shared/http/server.h"
+#include "shared/json/json.h"
 #include "shared/log/log.h"
 #include "shared/log/rate_limit.h"
 #include "shared/log/setup.h"
@@ -67,6 +71,13 @@ core::CoreOptions core_options(const settings::CoreServiceSettings& settings) {
   return options;
 }
 
+// Beside the database; nowhere when that is no file.
+std::filesystem::path drain_file(const settings::CoreServiceSettings& settings) {
+  const auto database = core::choose_database(settings.database, std::getenv("DYNFLOW_DB_CONN_STRING"));
+  if (!database || database->empty() || core::is_postgres(*database)) return {};
+  return *database + ".drain";
+}
+
 Result<std::shared_ptr<const net::TlsServerContext>> tls_context(const settings::CoreServiceSettings& settings) {
   if (!settings.ssl_certificate || !settings.ssl_private_key || !settings.ssl_ca_file) {
     return Error(Code::kInvalid, settings.values.place("use_https") +
@@ -108,6 +119,8 @@ class Service {
   // What https needs of the settings: the certificate of ours and whom we let in.
   Status take_certificates(const settings::CoreServiceSettings& settings);
   http::Response handle(http::Request& request);
+  http::Response answer(http::Request& request, const std::string& path, const core::Authorize& authorize);
+  Result<std::size_t> known_tasks(const http::Request& request, const std::vector<std::string>& ids);
   std::shared_ptr<const Access> access() const;
 
   const settings::CoreServiceOptions where_;
@@ -120,6 +133,7 @@ class Service {
   log::RateLimit refusals_{100, 10s};
   std::shared_ptr<const Access> access_;  // owners: this and the requests that are being judged; guarded by mutex_
   std::unique_ptr<core::Core> core_;
+  std::unique_ptr<Drain> drain_;
   std::unique_ptr<http::Server> server_;
 };
 
@@ -151,6 +165,8 @@ Status Service::start(const settings::CoreServiceSettings& settings, std::vector
   options.server_header = "smart_proxy_dynflow_core/" PRODUCT_VERSION;
 
   if (!settings.console_auth) log::warn({}, ":console_auth: is false: whoever reaches the console can see and change tasks");
+  drain_ = std::make_unique<Drain>(drain_file(settings));
+  drain_->load();
   core_ = core::make_core(core_options(settings));
   if (Status started = core_->start(); !started) return started;
   server_ = std::make_unique<http::Server>(std::move(options));
@@ -195,17 +211,47 @@ http::Response Service::handle(http::Request& request) {
   log::info(context, "Started {} {} {}", request.method, request.path, request.query);
   const std::optional<std::string> refusal = access()->admit(request);
   const std::string path = request.target.substr(0, request.target.find('?'));
-  http::Response response = core_->handle(request, path, [&](const http::Request& asking) -> std::unique_ptr<http::Response> {
+  const core::Authorize authorize = [&](const http::Request& asking) -> std::unique_ptr<http::Response> {
     if (!refusal) return nullptr;
     if (const auto held_back = refusals_.admit()) {
       log::warn(context, "{} from {}: {}{}", asking.method, http::describe(asking.peer), *refusal, log::held_back_note(*held_back));
     }
     return std::make_unique<http::Response>(http::error_response(403, *refusal));
-  });
+  };
+  http::Response response = answer(request, path, authorize);
   response.headers.set("X-Content-Type-Options", "nosniff");
   log::info(context, "Finished {} {} with {} ({:.2f} ms)", request.method, request.path, response.status,
             to_seconds(system_clock().instant() - start) * 1000);
   return response;
+}
+
+http::Response Service::answer(http::Request& request, const std::string& path, const core::Authorize& authorize) {
+  if (Drain::is_own(path)) {
+    if (auto refused = authorize(request)) return std::move(*refused);
+    return drain_->handle(request);
+  }
+  // Who may not launch is told so before anything is read.
+  if (drain_->concerns(request, path)) {
+    if (auto refused = authorize(request)) return std::move(*refused);
+    const Drain::Knows knows = [&](const std::vector<std::string>& ids) { return known_tasks(request, ids); };
+    if (auto drained = drain_->refusal(request, path, knows)) return std::move(*drained);
+  }
+  return core_->handle(request, path, authorize);
+}
+
+// How many of these the core knows: asked as a client would ask, which has been let in.
+Result<std::size_t> Service::known_tasks(const http::Request& request, const std::vector<std::string>& ids) {
+  http::Request question;
+  question.method = "POST";
+  question.target = question.path = "/tasks/status";
+  question.headers.add("Content-Type", "application/json");
+  question.request_id = request.request_id;
+  question.deadline = request.deadline;
+  question.body = http::body_of(json::dump(Json{{"task_ids", ids}}));
+  const http::Response known = core_->handle(question, question.path, [](const http::Request&) { return nullptr; });
+  const auto document = json::parse(known.body);
+  if (known.status != 200 || !document || !document->is_object()) return Error(Code::kUnavailable, "the core does not tell what it knows");
+  return document->size();
 }
 
 void Service::reload() {

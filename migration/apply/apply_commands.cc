@@ -23,6 +23,9 @@ constexpr std::array kApplyOptions = {
     Option{"drain", OptionKind::kValue, "SECONDS", "Wait so long for jobs to end before anything is changed"},
     Option{"force", OptionKind::kFlag, "", "Go on although jobs may be lost"},
     Option{"timeout", OptionKind::kValue, "SECONDS", "Watch the hand-over so long; it goes on afterwards"}};
+constexpr std::array kVerifyOptions = {
+    Option{"no-foreman", OptionKind::kFlag, "", "Do not send Foreman a callback that it has to refuse"},
+    Option{"no-launch", OptionKind::kFlag, "", "Do not launch a task that does nothing"}};
 constexpr std::array kRollbackOptions = {Option{"to", OptionKind::kValue, "SNAPSHOT", "Which snapshot; default: that of the last change"}};
 
 struct Read {
@@ -41,7 +44,7 @@ Read read(Context& context) {
 std::string_view words_of_step(std::string_view step) {
   if (step == "snapshot") return "keep a snapshot of settings, environment files and unit states";
   if (step == "start") return "unmask, enable and start smart_proxy_dynflow_core";
-  if (step == "settings") return "write the settings";
+  if (step == "settings") return "write the settings and a drop-in with the other unit's limits; daemon-reload";
   if (step == "flip") return "ask the running proxy for the hand-over (no restart)";
   if (step == "wait") return "wait until the old side has no unfinished task";
   if (step == "verify") return "verify the proxy";
@@ -140,9 +143,12 @@ Result<ExitCode> run_verify(Context& context) {
   if (!proxy) return proxy.error();
   Json rows = Json::array();
   bool is_good = true;
-  for (const Verdict& verdict : verify_proxy(**proxy, now.site.external_core().value_or(now.site.core != Loadable::kYes))) {
-    rows.push_back({{"what", verdict.what}, {"ok", verdict.is_good}, {"detail", verdict.is_good ? "" : verdict.detail}});
-    context.output.say(fmt::format("{} {}{}", verdict.is_good ? "ok  " : "FAIL", verdict.what, verdict.is_good ? "" : ": " + verdict.detail));
+  const VerifyOptions options{!context.arguments.has("no-foreman"), !context.arguments.has("no-launch")};
+  const bool is_external = now.site.external_core().value_or(now.site.core != Loadable::kYes);
+  for (const Verdict& verdict : verify_site(now.site, context.options, **proxy, is_external, options)) {
+    const bool says_why = !verdict.is_good || !verdict.was_asked;
+    rows.push_back({{"what", verdict.what}, {"ok", verdict.is_good}, {"asked", verdict.was_asked}, {"detail", says_why ? verdict.detail : ""}});
+    context.output.say(to_text(verdict));
     is_good = is_good && verdict.is_good;
   }
   context.output.document()["verdicts"] = std::move(rows);
@@ -182,7 +188,7 @@ Result<ExitCode> run_cleanup(Context& context) {
 constexpr std::array kCommands = {
     Command{"plan", "What apply would do: a unified diff, and the actions in order", kPlanOptions, run_plan},
     Command{"apply", "Change the mode; may be killed at any moment and repeated", kApplyOptions, run_apply},
-    Command{"verify", "Ask the running proxy whether it does what its settings say", {}, run_verify},
+    Command{"verify", "Ask the running proxy whether it does what its settings say", kVerifyOptions, run_verify},
     Command{"rollback", "Back to the snapshot of the last change, with a hand-over", kRollbackOptions, run_rollback},
     Command{"cleanup", "Remove what the core service left, once the site is in-process", {}, run_cleanup},
 };

@@ -120,6 +120,7 @@ Result<ExitCode> Changer::run(const std::string& kind, const std::string& snapsh
     }
     if ((*found)->kind == kind) {
       journal_ = **found;
+      journal_.is_forced = journal_.is_forced || options.is_forced;
       context_.output.say(fmt::format("going on with the change that was begun: {} steps are done", journal_.done.size()));
     }
   }
@@ -198,13 +199,25 @@ Status Changer::start_sidecar() {
 }
 
 Status Changer::write_settings() {
-  if (journal_.kind == "rollback") return place_.restore_files(journal_.snapshot, site_.layout);
+  if (journal_.kind == "rollback") {
+    if (auto done = place_.restore_files(journal_.snapshot, site_.layout); !done) return done;
+    return reload_units();
+  }
   const auto move = move_to(site_, journal_.kind == "external" ? Target::kExternal : Target::kInternal);
   if (!move) return move.error();
   for (const Fate& fate : move->fates) {
     if (fate.needs_attention) context_.output.warn(fmt::format("{}: :{}: {}", fate.origin, fate.key, fate.text));
   }
-  return write(site_.layout, *move);
+  if (auto done = write(site_.layout, *move); !done) return done;
+  const bool has_units = std::any_of(move->changes.begin(), move->changes.end(), [](const FileChange& change) { return change.path.starts_with("/etc/systemd/"); });
+  return has_units ? reload_units() : Status();
+}
+
+// Drop-ins count from then on; limits from the next start of their unit on.
+Status Changer::reload_units() {
+  if (!services_.can_act()) return {};
+  context_.output.say("  daemon-reload");
+  return services_.reload();
 }
 
 Status Changer::flip() {
@@ -240,12 +253,21 @@ Status Changer::wait_for_jobs(const ChangeOptions& options) {
   Deadline patience = Deadline::after(kProxyPatience);
   const auto start = system_clock().instant();
   std::int64_t most = 0;
+  bool was_silent = false;
   while (true) {
     auto mode = (*found)->mode();
     if (mode.ok()) {
       patience = Deadline::after(kProxyPatience);
       if (is_over(*mode, external)) return {};
-      const std::int64_t left = std::max<std::int64_t>(external ? mode->own : mode->other, 0);
+      const std::int64_t known = external ? mode->own : mode->other;
+      const bool is_silent = known < 0;
+      if (is_silent && !was_silent) {
+        context_.output.warn(external ? std::string("the proxy's own core cannot be asked for its tasks; the hand-over waits for it")
+                                      : fmt::format("the core service cannot be asked for its tasks, the hand-over waits for it: start {} (systemctl start {}), or give it up with --force{}",
+                                                    kSidecarUnit, kSidecarUnit, mode->last_error.empty() ? "" : ": " + mode->last_error));
+      }
+      was_silent = is_silent;
+      const std::int64_t left = std::max<std::int64_t>(known, 0);
       most = std::max(most, left);
       const double seconds = std::chrono::duration<double>(system_clock().instant() - start).count();
       const std::int64_t gone = most - left;
@@ -270,7 +292,7 @@ Status Changer::verify() {
   if (!found) return found.error();
   if (*found == nullptr) return {};
   for (const Verdict& verdict : verify_proxy(**found, wants_external())) {
-    context_.output.say(fmt::format("  {} {}{}", verdict.is_good ? "ok  " : "FAIL", verdict.what, verdict.is_good ? "" : ": " + verdict.detail));
+    context_.output.say("  " + to_text(verdict));
     if (!verdict.is_good) return Error(Code::kFailed, fmt::format("{}: {}; nothing was stopped", verdict.what, verdict.detail));
   }
   return {};

@@ -45,6 +45,7 @@ class Changer {
   Status wait_for_jobs(const ChangeOptions& options);
   Status verify();
   Status retire_sidecar();
+  Status reload_units();
   Status act(std::string_view verb, std::string_view unit);
   // Nothing when no proxy runs here that could be asked.
   Result<RunningProxy*> proxy();

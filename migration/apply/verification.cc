@@ -17,6 +17,21 @@ Verdict answers_json(RunningProxy& proxy, std::string what, const std::string& p
   return {std::move(what), !is_empty, is_empty ? path + " is empty" : ""};
 }
 
+// The feature runs, and has launchers: a relay learns those of its core.
+Verdict offers_dynflow(RunningProxy& proxy) {
+  const std::string what = "the feature dynflow is offered, with launchers";
+  const auto text = proxy.get("/v2/features");
+  if (!text) return {what, false, text.error().message()};
+  const auto document = json::parse(*text);
+  const Json* feature = document.ok() ? json::find(*document, "dynflow") : nullptr;
+  if (feature == nullptr) return {what, false, "/v2/features does not name it"};
+  const std::string state = json::get_string(*feature, "state");
+  if (state != "running") return {what, false, fmt::format("it is {}", state)};
+  const Json* launchers = json::find(*feature, "capabilities");
+  const bool has_some = launchers != nullptr && launchers->is_array() && !launchers->empty();
+  return {what, has_some, has_some ? "" : "it names none"};
+}
+
 Result<std::int64_t> counted_tasks(RunningProxy& proxy) {
   const auto text = proxy.get("/dynflow/tasks/count?state=running");
   if (!text) return text.error();
@@ -31,9 +46,7 @@ Result<std::int64_t> counted_tasks(RunningProxy& proxy) {
 std::vector<Verdict> verify_proxy(RunningProxy& proxy, bool is_external) {
   std::vector<Verdict> verdicts;
   verdicts.push_back(answers_json(proxy, "the proxy answers", "/version"));
-  const auto features = proxy.get("/features");
-  const bool has_feature = features.ok() && features->find("\"dynflow\"") != std::string::npos;
-  verdicts.push_back({"the feature dynflow is offered", has_feature, features.ok() ? *features : features.error().message()});
+  verdicts.push_back(offers_dynflow(proxy));
   const auto mode = proxy.mode();
   const std::string wanted = is_external ? "external" : "in-process";
   verdicts.push_back({"the mode is " + wanted, mode.ok() && mode->state == wanted, mode.ok() ? mode->state : mode.error().message()});
@@ -43,6 +56,11 @@ std::vector<Verdict> verify_proxy(RunningProxy& proxy, bool is_external) {
   const auto count = is_drained ? proxy.running_tasks() : counted_tasks(proxy);
   verdicts.push_back({"tasks are counted", count.ok(), count.ok() ? "" : count.error().message()});
   return verdicts;
+}
+
+std::string to_text(const Verdict& verdict) {
+  if (!verdict.was_asked) return fmt::format("skip {}: {}", verdict.what, verdict.detail);
+  return verdict.is_good ? "ok   " + verdict.what : fmt::format("FAIL {}: {}", verdict.what, verdict.detail);
 }
 
 }  // namespace dynflow::migration

@@ -4,6 +4,7 @@
 #include <fmt/chrono.h>
 #include <fmt/format.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -11,6 +12,7 @@
 #include <cstring>
 #include <ctime>
 
+#include "migration/config/unit_drop_in.h"
 #include "shared/base/file.h"
 #include "shared/json/json.h"
 
@@ -43,7 +45,17 @@ Result<Json> document_in(const fs::path& path) {
 std::vector<std::string> kept_files(const Site& site) {
   std::vector<std::string> files = {site.dynflow_file, site.settings_file, site.sidecar_file};
   for (const auto& [unit, path] : site.environment_file) files.push_back(path);
+  for (const std::string_view unit : {kProxyUnit, kSidecarUnit}) files.push_back(drop_in_path(unit));
   return files;
+}
+
+// Mode and owner, as far as this user may give files away.
+Status make_alike(const fs::path& file, const fs::path& model) {
+  struct stat about {};
+  if (stat(model.c_str(), &about) != 0) return {};
+  if (geteuid() == 0 && chown(file.c_str(), about.st_uid, about.st_gid) != 0) return Error(Code::kFailed, fmt::format("cannot set the owner of {}: {}", file.string(), std::strerror(errno)));
+  if (chmod(file.c_str(), about.st_mode & 07777) != 0) return Error(Code::kFailed, fmt::format("cannot set the mode of {}: {}", file.string(), std::strerror(errno)));
+  return {};
 }
 
 }  // namespace
@@ -108,6 +120,7 @@ Result<std::string> Workplace::take_snapshot(const Site& site) const {
     auto text = read_file(source);
     if (!text) return text.error();
     if (auto done = replace_file(copy, *text); !done) return done.error();
+    if (auto done = make_alike(copy, source); !done) return done.error();
     there.push_back(path);
   }
   fs::create_directories(folder, failure);
@@ -139,14 +152,22 @@ Status Workplace::restore_files(const std::string& name, const Layout& layout) c
   const auto snapshot = this->snapshot(name);
   if (!snapshot) return snapshot.error();
   for (const std::string& path : snapshot->files) {
-    auto text = read_file(snapshot_folder(name) / "files" / fs::path(path).relative_path());
+    const fs::path copy = snapshot_folder(name) / "files" / fs::path(path).relative_path();
+    auto text = read_file(copy);
     if (!text) return text.error();
     const auto now = read_file(layout.real(path));
     if (now.ok() && *now == *text) continue;
+    const bool is_gone = !now.ok() && now.error().code() == Code::kNotFound;
     if (auto done = replace_file(layout.real(path), *text, {.backup_suffix = kBackupSuffix}); !done) return done;
+    if (is_gone) {
+      if (auto done = make_alike(layout.real(path), copy); !done) return done;
+    }
   }
   std::error_code ignored;
-  for (const std::string& path : snapshot->absent) fs::remove(layout.real(path), ignored);
+  for (const std::string& path : snapshot->absent) {
+    // With the folder that was made for a drop-in, unless others use it.
+    if (fs::remove(layout.real(path), ignored) && path.ends_with(".conf")) fs::remove(layout.real(path).parent_path(), ignored);
+  }
   return {};
 }
 

@@ -144,7 +144,8 @@ void add_core_pairs(const Site& site, const PairQuestion& question, const Examin
   if (core.foreman_ssl_cert && core.foreman_url.starts_with("https://")) {
     pairs.push_back(towards_foreman(examiner, "core service to Foreman",
                                     {*core.foreman_ssl_cert, core.foreman_ssl_key.value_or(""),
-                                     without_repeats({core.foreman_ssl_ca.value_or(""), core.ssl_ca_file.value_or("")}), question.crl_file},
+                                     without_repeats({core.foreman_ssl_ca.value_or(""), core.ssl_ca_file.value_or(""), global.ssl_ca_file.value_or(""),
+                                                      global.foreman_ssl_ca.value_or("")}), question.crl_file},
                                     question, place_of(core.values, {"foreman_ssl_cert", "ssl_certificate"})));
   }
   if (!core.use_https || !core.ssl_certificate) return;

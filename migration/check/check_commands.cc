@@ -6,6 +6,7 @@
 #include <array>
 
 #include "migration/check/checks.h"
+#include "migration/site/foreman_peer.h"
 #include "migration/site/running_proxy.h"
 #include "shared/json/json.h"
 
@@ -15,12 +16,15 @@ namespace {
 
 constexpr std::array kCheckOptions = {Option{"to", OptionKind::kValue, "internal|external|merged", "The mode to go to; default: internal"}};
 
-std::optional<std::int64_t> running_jobs(const Site& site, const GlobalOptions& options) {
-  if (!site.layout.is_live() && options.proxy_url.empty()) return std::nullopt;
-  auto proxy = RunningProxy::find(site, options);
-  if (!proxy.ok()) return std::nullopt;
+constexpr std::size_t kJobsShown = 10;
+
+void ask_proxy(const GlobalOptions& options, CheckInput& input) {
+  if (!input.site.layout.is_live() && options.proxy_url.empty()) return;
+  auto proxy = RunningProxy::find(input.site, options);
+  if (!proxy.ok()) return;
   const auto count = (*proxy)->running_tasks();
-  return count.ok() ? std::optional(*count) : std::nullopt;
+  if (count.ok()) input.jobs = *count;
+  if (const auto mode = (*proxy)->mode(); mode.ok() && input.jobs.value_or(0) > 0) input.running = describe_jobs(**proxy, mode->task_ids, kJobsShown);
 }
 
 Result<ExitCode> run_check(Context& context) {
@@ -30,7 +34,11 @@ Result<ExitCode> run_check(Context& context) {
   const Layout layout = Layout::of(context.options);
   const auto services = services_of(layout);
   const Site site = read_site(layout, *services);
-  const auto findings = run_checks({site, *target, running_jobs(site, context.options)});
+  CheckInput input{site, *target, std::nullopt};
+  ask_proxy(context.options, input);
+  // Below a root nothing runs that has a clock.
+  if (const auto lead = layout.is_live() ? foreman_clock_lead(site) : Error(Code::kUnavailable, ""); lead.ok()) input.foreman_lead = *lead;
+  const auto findings = run_checks(input);
   Json rows = Json::array();
   std::size_t errors = 0;
   for (const Check& check : all_checks()) {

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "migration/config/move.h"
+#include "migration/site/running_job.h"
 #include "migration/site/site.h"
 
 namespace dynflow::migration {
@@ -20,6 +21,8 @@ struct CheckInput {
   const Site& site;
   Target target;
   std::optional<std::int64_t> jobs;  // that run now; nothing when the proxy could not be asked
+  std::vector<RunningJob> running = {};  // some of them
+  std::optional<Duration> foreman_lead = {};  // Foreman's clock before ours; nothing when it was not asked
 };
 
 struct Finding {

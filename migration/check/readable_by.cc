@@ -13,7 +13,7 @@ namespace fs = std::filesystem;
 
 namespace {
 
-// `bit`: 4 read, 1 enter.
+// `bit`: 4 read, 2 write, 1 enter.
 bool may(const struct stat& about, const User& user, mode_t bit) {
   if (user.uid == 0) return true;
   if (about.st_uid == user.uid) return (about.st_mode & (bit << 6)) != 0;
@@ -46,6 +46,11 @@ std::string obstacle_to(const fs::path& file, const User& user) {
   }
   if (stat(real.c_str(), &about) == 0 && !may(about, user, 4)) return fmt::format("{} is not readable by {}", real.string(), user.name);
   return {};
+}
+
+bool may_write(const fs::path& path, const User& user) {
+  struct stat about {};
+  return stat(path.c_str(), &about) == 0 && may(about, user, 2) && (!S_ISDIR(about.st_mode) || may(about, user, 1));
 }
 
 bool is_open_to_all(const fs::path& file) {

@@ -23,6 +23,8 @@ std::optional<User> find_user(const std::string& name);
 // What keeps the user from reading the file: "/etc/x: not readable", "/etc: may not be entered"; empty: nothing. A file that is not there
 // is nothing, too.
 std::string obstacle_to(const std::filesystem::path& file, const User& user);
+// Into the file, or files into the folder; the way to it is not looked at.
+bool may_write(const std::filesystem::path& path, const User& user);
 // Everybody may read it.
 bool is_open_to_all(const std::filesystem::path& file);
 

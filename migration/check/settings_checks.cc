@@ -1,8 +1,13 @@
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <filesystem>
 
 #include "migration/check/checks.h"
+#include "migration/check/readable_by.h"
+#include "migration/config/unit_drop_in.h"
+#include "shared/base/url_text.h"
+#include "shared/persistence/postgres/stored_version.h"
 
 namespace dynflow::migration {
 
@@ -35,20 +40,51 @@ void core_is_loadable(const Check& check, const CheckInput& input, std::vector<F
   add(check, findings, "libdynflow_core.so.1 is not installed", "install the package of the core library; then dynflow-migrate plugins probe");
 }
 
+void file_is_usable(const Check& check, const Site& site, const Database& database, std::vector<Finding>& findings) {
+  namespace fs = std::filesystem;
+  const fs::path file(database.value);
+  const std::string folder = file.parent_path().string();
+  std::error_code ignored;
+  if (!fs::is_directory(site.layout.real(folder), ignored)) {
+    add(check, findings, fmt::format("{}: there is no folder {}", database.origin, folder),
+        fmt::format("install -d -o foreman-proxy -g foreman-proxy -m 0750 {}", folder));
+    return;
+  }
+  const auto user = site.layout.is_live() ? find_user("foreman-proxy") : std::nullopt;
+  for (const std::string& path : {folder, database.value}) {
+    if (!fs::exists(site.layout.real(path), ignored)) continue;
+    const bool is_usable = user ? may_write(site.layout.real(path), *user) : access(site.layout.real(path).c_str(), W_OK) == 0;
+    if (is_usable) continue;
+    add(check, findings, fmt::format("{}: {} cannot be written{}", database.origin, path, user ? " by foreman-proxy" : ""),
+        fmt::format("chown foreman-proxy:foreman-proxy {0}; chmod u+rw {0}", path));
+  }
+}
+
+void server_is_usable(const Check& check, const Database& database, std::vector<Finding>& findings) {
+  const std::string shown = without_credentials(database.value);
+  if (!database.value.starts_with("postgres")) {
+    add(check, findings, fmt::format("{}: {} is no database that this program's core can use", database.origin, shown), "name a file or postgresql://...");
+    return;
+  }
+  const auto version = persistence::postgres::stored_version(database.value);
+  if (!version) {
+    add(check, findings, fmt::format("{}: {}: {}", database.origin, shown, version.error().message()), fmt::format("psql '{}' -c 'select 1'  # as foreman-proxy", shown));
+  } else if (version->number > 0 && !version->is_current) {
+    add(check, findings, fmt::format("{}: {} has schema version {}, which is not this program's", database.origin, shown, version->number),
+        "an older one is brought up to date when the core starts; a newer one needs a newer program");
+  }
+}
+
 void databases_are_apart(const Check& check, const CheckInput& input, std::vector<Finding>& findings) {
   const Site& site = input.site;
   if (is_file(site.proxy_database.value) && site.proxy_database.value == site.sidecar_database.value && input.target != Target::kMerged) {
     add(check, findings, fmt::format("{} and {} name {}", site.proxy_database.origin, site.sidecar_database.origin, site.proxy_database.value),
         "apply gives the proxy a file of its own, unless the environment names it");
   }
-  if (input.target != Target::kExternal && is_file(site.proxy_database.value) && site.layout.has_programs()) {
-    const auto folder = std::filesystem::path(site.proxy_database.value).parent_path();
-    std::error_code ignored;
-    if (!std::filesystem::is_directory(site.layout.real(folder.string()), ignored)) {
-      add(check, findings, fmt::format("{}: there is no folder {}", site.proxy_database.origin, folder.string()),
-          fmt::format("install -d -o foreman-proxy -g foreman-proxy -m 0750 {}", folder.string()));
-    }
-  }
+  // The database of the side that jobs go to has to be there.
+  const Database& database = input.target == Target::kExternal ? site.sidecar_database : site.proxy_database;
+  if (is_file(database.value) && site.layout.has_programs()) file_is_usable(check, site, database, findings);
+  if (database.value.find("://") != std::string::npos && site.layout.is_live()) server_is_usable(check, database, findings);
 }
 
 void databases_differ(const Check& check, const CheckInput& input, std::vector<Finding>& findings) {
@@ -87,25 +123,15 @@ void units_agree(const Check& check, const CheckInput& input, std::vector<Findin
   const Site& site = input.site;
   const std::string_view from = input.target == Target::kExternal ? kProxyUnit : kSidecarUnit;
   const std::string_view to = input.target == Target::kExternal ? kSidecarUnit : kProxyUnit;
-  const auto lines = site.drop_ins.find(from);
-  if (lines != site.drop_ins.end()) {
-    const auto others = site.drop_ins.find(to);
-    for (const std::string& line : lines->second) {
-      const std::string setting = line.substr(line.find(": ") + 2);
-      bool is_there = false;
-      if (others != site.drop_ins.end()) {
-        for (const std::string& other : others->second) is_there = is_there || other.ends_with(": " + setting);
-      }
-      if (!is_there) add(check, findings, line, fmt::format("printf '[Service]\\n{}\\n' > /etc/systemd/system/{}.service.d/90-dynflow.conf; systemctl daemon-reload", setting, to));
+  for (const UnitDifference& each : unit_differences(site, from, to)) {
+    const std::string seen = fmt::format("{}: {}; {} lacks it", each.place, each.directive, to);
+    if (each.is_carried) {
+      add(check, findings, seen, fmt::format("apply writes it to {}; in force after the next restart of {}", drop_in_path(to), to));
+    } else if (each.directive.starts_with("Environment=")) {
+      add(check, findings, seen, fmt::format("decide whether {} shall have it, too: systemctl edit {}", to, to));
+    } else {
+      add(check, findings, seen, fmt::format("printf '[Service]\\n{}\\n' > /etc/systemd/system/{}.service.d/90-local.conf; systemctl daemon-reload", each.directive, to));
     }
-  }
-  const auto variables = site.environment.find(from);
-  if (variables == site.environment.end()) return;
-  const auto others = site.environment.find(to);
-  for (const auto& [name, value] : variables->second) {
-    if (others != site.environment.end() && others->second.contains(name)) continue;
-    add(check, findings, fmt::format("{} sets {}, {} does not", site.environment_file.find(from)->second, name, to),
-        fmt::format("add {} to the environment file of {}", name, to));
   }
 }
 

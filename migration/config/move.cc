@@ -7,6 +7,7 @@
 #include <filesystem>
 
 #include "migration/config/edit.h"
+#include "migration/config/unit_drop_in.h"
 #include "shared/base/file.h"
 
 namespace dynflow::migration {
@@ -162,6 +163,13 @@ Result<Move> move_to(const Site& site, Target target) {
     edited = set_key(texts.dynflow, "external_core", target == Target::kExternal ? "true" : "false");
   }
   if (!edited) return edited.error().in(site.dynflow_file);
+  const std::string_view from = target == Target::kExternal ? kProxyUnit : kSidecarUnit;
+  const std::string_view to = target == Target::kExternal ? kSidecarUnit : kProxyUnit;
+  if (const std::string drop_in = drop_in_text(site, from, to); !drop_in.empty()) {
+    auto before = text_or_empty(site.layout.real(drop_in_path(to)));
+    if (!before) return before.error();
+    move.changes.push_back({drop_in_path(to), *std::move(before), drop_in});
+  }
   if (*edited != *dynflow) move.changes.push_back({site.dynflow_file, *dynflow, *edited});
   if (texts.global != *global) move.changes.push_back({site.settings_file, *global, texts.global});
   return move;
@@ -175,6 +183,8 @@ std::string diff_of(const Move& move) {
 
 Status write(const Layout& layout, const Move& move) {
   for (const FileChange& change : move.changes) {
+    std::error_code failure;
+    std::filesystem::create_directories(layout.real(change.path).parent_path(), failure);  // that of a drop-in; without it the next line fails
     if (auto done = replace_file(layout.real(change.path), change.after, {.backup_suffix = kBackupSuffix}); !done) return done;
   }
   return {};

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "migration/site/host_name.h"
+#include "shared/callback/foreman_client.h"
 #include "shared/json/json.h"
 
 namespace dynflow::migration {
@@ -58,7 +59,7 @@ bool is_transient(Code code) {
   return code == Code::kUnavailable || code == Code::kTimeout || code == Code::kBadPeer || code == Code::kBusy || code == Code::kClosed;
 }
 
-Result<std::unique_ptr<RunningProxy>> RunningProxy::find(const Site& site, const GlobalOptions& options) {
+Result<std::unique_ptr<RunningProxy>> RunningProxy::find(const Site& site, const GlobalOptions& options, const std::optional<ClientIdentity>& stranger) {
   auto address = address_of(site, options);
   if (!address) return address.error();
   http::ClientOptions client;
@@ -67,7 +68,9 @@ Result<std::unique_ptr<RunningProxy>> RunningProxy::find(const Site& site, const
   if (address->is_tls) {
     if (!site.global || !site.global->has_https()) return Error(Code::kInvalid, "the settings name no certificates for HTTPS");
     const auto file = [&](const std::optional<std::string>& path) { return site.layout.real(path.value_or("")).string(); };
-    auto tls = net::TlsClientContext::create({file(site.global->ssl_ca_file), file(site.global->ssl_certificate), file(site.global->ssl_private_key)});
+    net::TlsClientOptions identity{file(site.global->ssl_ca_file), file(site.global->ssl_certificate), file(site.global->ssl_private_key)};
+    if (stranger) identity.certificate_file = stranger->certificate_file, identity.key_file = stranger->key_file;
+    auto tls = net::TlsClientContext::create(identity);
     if (!tls) return tls.error();
     client.tls = *tls;
   }
@@ -75,9 +78,27 @@ Result<std::unique_ptr<RunningProxy>> RunningProxy::find(const Site& site, const
   return std::unique_ptr<RunningProxy>(new RunningProxy(std::move(url), std::move(client)));
 }
 
-Result<std::string> RunningProxy::ask(std::string_view method, const std::string& path, const std::string& body) {
+Result<std::unique_ptr<RunningProxy>> RunningProxy::find_core(const Site& site) {
+  if (!site.dynflow || !site.global) return Error(Code::kInvalid, "the proxy's settings cannot be read: they name the core service");
+  const std::string& core_url = site.dynflow->core_url;
+  const auto url = callback::parse_foreman_url(core_url);
+  if (!url) return url.error().in(":core_url:");
+  http::ClientOptions client;
+  client.host = url->host;
+  client.port = url->port;
+  if (url->is_https) {
+    const auto file = [&](const std::optional<std::string>& path) { return path && !path->empty() ? site.layout.real(*path).string() : std::string(); };
+    auto tls = net::TlsClientContext::create({file(site.global->foreman_ssl_ca), file(site.global->foreman_ssl_cert), file(site.global->foreman_ssl_key)});
+    if (!tls) return tls.error();
+    client.tls = *tls;
+  }
+  return std::unique_ptr<RunningProxy>(new RunningProxy(core_url, std::move(client)));
+}
+
+Result<std::string> RunningProxy::ask(std::string_view method, const std::string& path, const std::string& body, const std::string& authorization) {
   http::Headers headers;
   headers.add("Content-Type", "application/json");
+  if (!authorization.empty()) headers.add("Authorization", authorization);
   const auto stream = body.empty() ? nullptr : http::body_of(body);
   auto response = client_.send(method, path, headers, stream.get(), Deadline::after(kPatience));
   if (!response) return response.error();
@@ -134,6 +155,12 @@ Result<ModeReport> report_of(const std::string& text) {
   report.own = unfinished(*document, "in-process");
   report.other = unfinished(*document, "external");
   add_unfinished(*document, report);
+  for (const char* side : {"in-process", "external"}) {
+    const Json* sides = json::find(*document, "sides");
+    const Json* one = sides == nullptr ? nullptr : json::find(*sides, side);
+    const std::string error = one == nullptr ? "" : json::get_string(*one, "callback_error");
+    if (!error.empty()) report.callback_error = fmt::format("{}: {}", side, error);
+  }
   const Json* drained = json::find(*document, "drained");
   if (drained != nullptr && drained->is_object()) {
     report.drained = fmt::format("{} ({})", json::get_string(*drained, "since"), json::get_string(*drained, "reason"));
@@ -174,6 +201,10 @@ Status RunningProxy::cancel(const std::string& task_id) {
 }
 
 Result<std::string> RunningProxy::get(const std::string& path) { return ask("GET", path, ""); }
+
+Result<std::string> RunningProxy::post(const std::string& path, const std::string& body, const std::string& authorization) {
+  return ask("POST", path, body, authorization);
+}
 
 Result<std::int64_t> RunningProxy::running_tasks() {
   const auto report = mode();

@@ -26,16 +26,26 @@ struct ModeReport {
   std::vector<std::string> task_ids;  // some of the unfinished ones
   std::string drained;      // since when and why launches are refused; empty: they are taken
   std::string last_error;   // of the core service; empty: none
+  std::string callback_error;  // why callbacks wait, with the side; empty: none has failed
   std::string document;     // as the proxy said it
 };
 
 // Another try may succeed: the proxy restarts, or something else is under way.
 bool is_transient(Code code);
 
+struct ClientIdentity {
+  std::string certificate_file;  // empty: none is shown
+  std::string key_file;
+};
+
 class RunningProxy {
  public:
-  // By --proxy-url or the settings, with the proxy's own certificate. Errors: kInvalid: no address, certificates that cannot be read.
-  static Result<std::unique_ptr<RunningProxy>> find(const Site& site, const GlobalOptions& options);
+  // By --proxy-url or the settings, with the proxy's own certificate, or that of `stranger`. Errors: kInvalid: no address, certificates that
+  // cannot be read.
+  static Result<std::unique_ptr<RunningProxy>> find(const Site& site, const GlobalOptions& options, const std::optional<ClientIdentity>& stranger = std::nullopt);
+
+  // The core service itself, by :core_url:, with the certificate that the proxy shows it. Only get() and post() mean something there.
+  static Result<std::unique_ptr<RunningProxy>> find_core(const Site& site);
 
   // Errors: kUnavailable and others of the connection; kNotFound for a proxy that has no such route (the Ruby one);
   // kForbidden; kConflict and kBusy with the proxy's words.
@@ -48,11 +58,13 @@ class RunningProxy {
   Result<std::int64_t> running_tasks();
   Status cancel(const std::string& task_id);
   Result<std::string> get(const std::string& path);
+  // `authorization`: the header of that name; empty: none.
+  Result<std::string> post(const std::string& path, const std::string& body, const std::string& authorization = {});
   const std::string& url() const { return url_; }
 
  private:
   RunningProxy(std::string url, http::ClientOptions options) : url_(std::move(url)), client_(std::move(options)) {}
-  Result<std::string> ask(std::string_view method, const std::string& path, const std::string& body);
+  Result<std::string> ask(std::string_view method, const std::string& path, const std::string& body, const std::string& authorization = {});
   Result<ModeReport> order(const Json& order);
 
   std::string url_;

@@ -43,6 +43,7 @@ class UnitFiles final : public Services {
   Status act(std::string_view verb, std::string_view unit) override {
     return Error(Code::kUnavailable, fmt::format("{} {}: nothing runs below {}", verb, unit, layout_.root.string()));
   }
+  Status reload() override { return {}; }
   bool can_act() const override { return false; }
 
  private:
@@ -75,6 +76,10 @@ class Systemctl final : public Services {
     const auto text = run_program({program_, std::string(verb), fmt::format("{}.service", unit)});
     if (!text) return text.error();
     return {};
+  }
+  Status reload() override {
+    const auto text = run_program({program_, "daemon-reload"});
+    return text ? Status() : Status(text.error());
   }
   bool can_act() const override { return true; }
 

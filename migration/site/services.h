@@ -32,6 +32,8 @@ class Services {
   virtual Result<UnitState> state(std::string_view unit) = 0;
   // `verb`: start, stop, restart, enable, disable, mask, unmask. Errors: kFailed with what the service manager said.
   virtual Status act(std::string_view verb, std::string_view unit) = 0;
+  // Unit files and drop-ins are read again.
+  virtual Status reload() = 0;
   virtual bool can_act() const = 0;
 };
 

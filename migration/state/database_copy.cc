@@ -7,11 +7,15 @@
 #include <unistd.h>
 
 #include <array>
+#include <cerrno>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <set>
 
 #include "shared/base/fd.h"
+#include "shared/base/file.h"
+#include "shared/base/interrupt.h"
 
 namespace dynflow::migration {
 
@@ -30,6 +34,33 @@ std::string state_of(const std::string& path) {
     text += fmt::format("{}:{}:{}.{} ", suffix, info.st_size, info.st_mtim.tv_sec, info.st_mtim.tv_nsec);
   }
   return text;
+}
+
+// In parts, so that Ctrl-C does not have to wait for a database of gigabytes.
+Status copy_in_parts(const std::string& from, const std::string& to) {
+  constexpr std::size_t kPart = 16 * 1024 * 1024;
+  const auto failed = [] { return Error(Code::kUnavailable, std::strerror(errno)); };
+  const Fd source(::open(from.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY));
+  if (!source) return failed();
+  const Fd target(::open(to.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
+  if (!target) return failed();
+  std::vector<char> buffer;
+  while (true) {
+    if (is_interrupted()) return Error(Code::kClosed, "interrupted");
+    if (buffer.empty()) {
+      const ssize_t moved = ::copy_file_range(source.get(), nullptr, target.get(), nullptr, kPart, 0);
+      if (moved > 0) continue;
+      if (moved == 0) return {};
+      if (errno == EINTR) continue;
+      if (errno != EXDEV && errno != EINVAL && errno != ENOSYS && errno != EOPNOTSUPP) return failed();
+      buffer.resize(kPart);  // not between these file systems: by hand, from where both are
+    }
+    const ssize_t got = ::read(source.get(), buffer.data(), buffer.size());
+    if (got < 0 && errno != EINTR) return failed();
+    if (got == 0) return {};
+    if (got < 0) continue;
+    if (Status written = write_all(target, {buffer.data(), static_cast<std::size_t>(got)}); !written) return Error(Code::kUnavailable, written.error().message());
+  }
 }
 
 std::string name_of(std::string_view pid) {
@@ -71,8 +102,8 @@ Result<DatabaseCopy> DatabaseCopy::make(const std::string& path) {
   for (const std::string_view suffix : kSuffixes) {
     const std::string from = path + std::string(suffix);
     if (!fs::exists(from, problem)) continue;
-    if (!fs::copy_file(from, copy.path() + std::string(suffix), problem)) {
-      return Error(Code::kUnavailable, fmt::format("cannot copy {} to {}: {}", from, copy.folder_.path().string(), problem.message()));
+    if (Status copied = copy_in_parts(from, copy.path() + std::string(suffix)); !copied) {
+      return copied.error().in(fmt::format("cannot copy {} to {}", from, copy.folder_.path().string()));
     }
   }
   if (state_of(path) != before) return Error(Code::kConflict, fmt::format("{} is being written to: stop what uses it", path));

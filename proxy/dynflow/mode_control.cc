@@ -413,6 +413,7 @@ Json ModeControl::side_document(Side which, const std::shared_ptr<Backend>& side
   }
   document["unfinished_tasks"] = left->tasks;
   document["undelivered_callbacks"] = left->callbacks;
+  if (!left->callback_error.empty()) document["callback_error"] = left->callback_error;
   document["task_ids"] = left->task_ids;
   return document;
 }

@@ -27,7 +27,7 @@ struct SavedMode {
   std::string setting;
   std::string reason;  // why the state was entered; one line
   bool follows_hand_over = false;  // the state was entered at the end of a hand-over
-  std::optional<Drain> drain;      // nothing: launches are taken
+  std::optional<Drain> drain{};    // nothing: launches are taken
 };
 
 class ModeFile {

@@ -63,6 +63,7 @@ Result<Unfinished> listed(Backend& side, std::size_t limit, Deadline deadline) {
   Unfinished found;
   found.tasks = *tasks;
   found.callbacks = *callbacks;
+  found.callback_error = json::get_string(*document, "callback_error");
   found.lists_ids = true;
   for (const Json& id : *ids) {
     if (id.is_string()) found.task_ids.push_back(id.get<std::string>());

@@ -30,6 +30,7 @@ Result<std::map<std::string, std::string>> known_tasks(Backend& side, const std:
 struct Unfinished {
   std::int64_t tasks = 0;      // neither stopped nor paused: whoever waits for a paused one waits for ever
   std::int64_t callbacks = 0;  // undelivered; cores of the Ruby systems count them as tasks
+  std::string callback_error;  // why they wait; empty: not known
   std::vector<std::string> task_ids;  // some of them
   bool lists_ids = false;      // false: that core cannot name them, and task_ids is empty
   bool is_none() const { return tasks == 0 && callbacks == 0; }

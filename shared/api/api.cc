@@ -69,6 +69,15 @@ std::optional<std::pair<std::string, std::string>> basic_credentials(std::string
   return std::pair(text->substr(0, colon), text->substr(colon + 1));
 }
 
+// Why callbacks wait: of the one that was tried last. Empty: none was tried yet.
+std::string latest_error(const std::vector<persistence::OutboxRecord>& callbacks) {
+  const persistence::OutboxRecord* latest = nullptr;
+  for (const persistence::OutboxRecord& each : callbacks) {
+    if (!each.last_error.empty() && (latest == nullptr || each.next_attempt_at > latest->next_attempt_at)) latest = &each;
+  }
+  return latest == nullptr ? std::string() : latest->last_error;
+}
+
 Response no_such_task(std::string_view id) { return error_answer(404, fmt::format("Task '{}' was not found", id)); }
 
 }  // namespace
@@ -285,7 +294,9 @@ Response Api::unfinished(Request& request, const Params&) {
     ++number;
     if (some.size() < limit) some.push_back(plan.id);
   }
-  return json_answer(json::dump(Json{{"count", number}, {"callbacks", callbacks->size()}, {"task_ids", std::move(some)}}));
+  Json document{{"count", number}, {"callbacks", callbacks->size()}, {"task_ids", std::move(some)}};
+  if (std::string error = latest_error(*callbacks); !error.empty()) document["callback_error"] = std::move(error);
+  return json_answer(json::dump(document));
 }
 
 Response Api::operations(Request&, const Params&) { return json_answer(json::dump(Json(launchers_.operations()))); }

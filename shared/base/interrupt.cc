@@ -24,6 +24,8 @@ void remember_interrupts() {
 
 bool is_interrupted() { return interrupted != 0; }
 
+void forget_interrupts_for_test() { interrupted = 0; }
+
 void pause_between_looks() { poll(nullptr, 0, 500); }
 
 }  // namespace dynflow

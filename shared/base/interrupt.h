@@ -9,6 +9,7 @@ namespace dynflow {
 // that wait are interrupted by them.
 void remember_interrupts();
 bool is_interrupted();
+void forget_interrupts_for_test();
 // Half a second, or until a signal.
 void pause_between_looks();
 

@@ -88,7 +88,7 @@ void check_strength(X509* certificate, CertificateExamination& result) {
   EVP_PKEY* key = X509_get0_pubkey(certificate);
   if (key == nullptr) return;
   if (const int bits = EVP_PKEY_get_security_bits(key); bits < kSecurityBits) {
-    result.flaws.push_back({Kind::kWeak, fmt::format("its key is weak: {} with {} bits", OBJ_nid2sn(EVP_PKEY_get_base_id(key)), EVP_PKEY_get_bits(key))});
+    result.flaws.push_back({Kind::kWeak, fmt::format("its key is weak: {} with {} bits", EVP_PKEY_get0_type_name(key), EVP_PKEY_get_bits(key))});
   }
   int digest_bits = 0;
   int digest = 0;

@@ -17,10 +17,10 @@ from collections import Counter
 from pathlib import Path
 
 from foreman import Foreman
-from modes_test import Job
 from network import free_port, wait_until
 from pki import Pki
 from programs import CoreService, SmartProxy, wait_for_task
+from script_job import Job
 from sshd import Sshd
 
 JOBS = int(os.environ.get("DYNFLOW_HAND_OVER_JOBS", "200"))

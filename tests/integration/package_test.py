@@ -3,6 +3,7 @@
 with nothing else and loaded by the core."""
 
 import os
+import re
 import shlex
 import shutil
 import subprocess
@@ -66,6 +67,45 @@ class Installed(unittest.TestCase):
 
         with ThreadPoolExecutor(2) as pool:
             self.assertEqual([text for text in pool.map(compile_alone, headers) if text], [])
+
+
+class MigrationTool(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        run("cmake", "--install", BUILD, "--prefix", PREFIX, "--component", "migration")
+        cls.tool = next(PREFIX.rglob("dynflow-migrate"))
+
+    def test_everything_is_in_its_place(self):
+        self.assertEqual(self.tool, PREFIX / "sbin/dynflow-migrate")
+        self.assertTrue((PREFIX / "share/man/man8/dynflow-migrate.8").is_file())
+        self.assertTrue((PREFIX / "share/bash-completion/completions/dynflow-migrate").is_file())
+
+    def test_the_manual_page(self):
+        page = PREFIX / "share/man/man8/dynflow-migrate.8"
+        # groff's warnings are about what would be shown wrong.
+        done = subprocess.run(["groff", "-man", "-Tutf8", "-ww", str(page)], capture_output=True, text=True, check=True, timeout=60)
+        self.assertEqual(done.stderr, "")
+        shown = re.sub(r"\x1b\[[0-9;]*m", "", done.stdout)
+        for words in ("dynflow-migrate - move a Smart Proxy", "apply --to", "--hand-over", "undrain", "certs check", "rehearse", "EXIT STATUS", "Refused because jobs run"):
+            self.assertIn(words, shown.replace("\u2010", "-").replace("\u2212", "-"))
+
+    def complete(self, *words):
+        """What bash offers for the last of the words, with the file as a shell loads it."""
+        line = " ".join(f"'{word}'" for word in ("dynflow-migrate", *words))
+        script = (f"set -eu; . {PREFIX}/share/bash-completion/completions/dynflow-migrate; complete -p dynflow-migrate > /dev/null; "
+                  f"COMP_WORDS=({line}); COMP_CWORD={len(words)}; _dynflow_migrate; echo ${{COMPREPLY[@]}}")
+        return subprocess.run(["bash", "--norc", "-c", script], capture_output=True, text=True, timeout=20, check=True).stdout.split()
+
+    def test_the_completion(self):
+        first = self.complete("")
+        for word in ("status", "check", "apply", "drain", "undrain", "config", "certs", "state", "rehearse"):
+            self.assertIn(word, first)
+        self.assertEqual(self.complete("und"), ["undrain"])
+        self.assertEqual(sorted(self.complete("config", "")), ["get", "lint", "migrate", "set", "show"])
+        self.assertEqual(self.complete("apply", "--to", ""), ["internal", "external"])
+        self.assertEqual(self.complete("check", "--to", "m"), ["merged"])
+        self.assertIn("--registered-as", self.complete("certs", "check", "--"))
+        self.assertIn("--json", self.complete("drain", "--"))
 
 
 class ExamplePlugin(unittest.TestCase):

@@ -56,7 +56,8 @@ class _Server(ThreadingHTTPServer):
 class Foreman:
     """Starts on `port` (0: any) and serves until stop(). Threads: all methods may be called from any."""
 
-    def __init__(self, port=0, identity=None, client_ca=None, on_callback=None):
+    def __init__(self, port=0, identity=None, client_ca=None, on_callback=None, clock_lead=0.0):
+        self._clock_lead = clock_lead  # seconds that its clock is ahead of ours
         self._lock = threading.Condition()
         self._received = []
         self._callbacks = []
@@ -114,6 +115,11 @@ class Foreman:
         """The next `count` requests are answered with `status` and have no effect."""
         with self._lock:
             self._failures.extend([status] * count)
+
+    def recover(self):
+        """What was left of fail_next() is forgotten."""
+        with self._lock:
+            self._failures.clear()
 
     def delay(self, seconds):
         """Every answer waits that long first."""
@@ -211,6 +217,9 @@ class Foreman:
                 self.send_header("Content-Length", str(len(answer)))
                 self.end_headers()
                 self.wfile.write(answer)
+
+            def date_time_string(self, timestamp=None):
+                return super().date_time_string((time.time() if timestamp is None else timestamp) + foreman._clock_lead)
 
             do_GET = do_POST = do_PUT = _serve
 

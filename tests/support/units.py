@@ -70,7 +70,19 @@ class Units:
             if self.pid(unit):
                 os.kill(pid, signal.SIGKILL)
 
+    def kill(self, unit):
+        os.kill(self.pid(unit), signal.SIGKILL)
+
+    def refuse(self, unit, verb):
+        """From now on this verb fails for the unit; None: no more."""
+        if verb:
+            self._file(unit, "refuses").write_text(verb, encoding="ascii")
+        else:
+            self._file(unit, "refuses").unlink()
+
     def act(self, verb, unit):
+        if self.has(unit, "refuses") and self._file(unit, "refuses").read_text(encoding="ascii") == verb:
+            raise SystemExit(f"{unit} does not want to {verb}")
         with open(self.folder / "calls", "a", encoding="utf-8") as log:
             log.write(f"{verb} {unit}\n")
         if verb in ("stop", "restart"):
@@ -93,7 +105,7 @@ class Units:
 
 def main():
     manager = Units(sys.argv[1])
-    verb, unit = sys.argv[2], sys.argv[-1].removesuffix(".service")
+    verb, unit = sys.argv[2], sys.argv[-1].removesuffix(".service") if len(sys.argv) > 3 else ""
     if verb == "show":
         manager.show(unit)
     else:

@@ -77,7 +77,7 @@ TEST_CASE("each thing that stands in the way is found", "[migration][check]") {
   tree.write("etc/foreman-installer/scenarios.d/foreman-answers.yaml", "foreman_proxy::plugin::dynflow:\n  external_core: true\n");
   CHECK(finding_of(findings_of(Target::kInternal), "C16") != nullptr);
   CHECK(finding_of(findings_of(Target::kExternal), "C16") == nullptr);
-  tree.write("var/lib/dpkg/status", "Package: ruby-foreman-ansible-core\n");
+  tree.write("var/lib/dpkg/status", "Package: ruby-foreman-ansible-core\nStatus: install ok installed\nVersion: 4.2.1-1\n");
   CHECK(finding_of(findings_of(Target::kInternal), "C17") != nullptr);
   tree.write("sys/fs/selinux/enforce", "1");
   CHECK(finding_of(findings_of(Target::kInternal), "C18") != nullptr);

@@ -1,10 +1,14 @@
 #include "migration/state/database_copy.h"
 
+#include <signal.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #include <catch2/catch.hpp>
 #include <fstream>
+#include <iterator>
+
+#include "shared/base/interrupt.h"
 
 namespace dynflow::migration {
 namespace {
@@ -42,6 +46,21 @@ TEST_CASE("A copy has the journals too, is private, and goes away") {
   }
   CHECK_FALSE(fs::exists(path.parent_path()));
   CHECK(read(original) == "data");
+}
+
+TEST_CASE("An interrupted copy leaves nothing behind") {
+  const Folder folder;
+  const fs::path original = folder.path / "db";
+  write(original, "data");
+  ::setenv("TMPDIR", folder.path.c_str(), 1);
+  remember_interrupts();
+  ::raise(SIGINT);
+  const auto copy = DatabaseCopy::make(original);
+  forget_interrupts_for_test();
+  ::unsetenv("TMPDIR");
+  REQUIRE_FALSE(copy.ok());
+  CHECK(copy.error().code() == Code::kClosed);
+  CHECK(std::distance(fs::directory_iterator(folder.path), {}) == 1);
 }
 
 TEST_CASE("There is no copy of what is no file") {

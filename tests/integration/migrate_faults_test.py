@@ -1,0 +1,86 @@
+#!/usr/bin/env python3
+"""What goes wrong while dynflow-migrate moves a site: two operators, a proxy that is down, a service that does not stop, a core service
+that dies in the middle; and what --force does."""
+
+import fcntl
+import signal
+import subprocess
+import time
+import unittest
+
+from migrating_site import UNIT, MigratingSite
+from network import wait_until
+
+
+class Faults(MigratingSite):
+    def test_two_operators_and_a_proxy_that_is_down(self):
+        place = self.folder / "proxy/state/dynflow-migrate"
+        place.mkdir()
+        with open(place / "lock", "w+", encoding="utf-8") as lock:
+            lock.write("pid 1, jane")
+            lock.flush()
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            self.assertIn("pid 1, jane", self.run_tool("apply", "--to", "internal", "--hand-over", expected=2).stderr)
+        self.proxy.stop()
+        tool = subprocess.Popen(self.command("apply", "--to", "internal", "--hand-over"), env=self.environment(), stdout=subprocess.PIPE,
+                                stderr=subprocess.STDOUT, text=True)
+        with tool:
+            for line in tool.stdout:
+                if line == "step flip\n":
+                    break
+            time.sleep(1)
+            tool.send_signal(signal.SIGINT)
+            self.assertIn("interrupted", tool.stdout.read())
+        self.assertEqual(tool.returncode, 2)
+        self.assertNotEqual(self.services.pid(UNIT), 0, "nothing is stopped when the proxy cannot be asked")
+        self.proxy.start()
+        self.run_tool("apply", "--to", "internal", "--hand-over", expected=3)
+        self.assertEqual(self.mode(), "in-process")
+
+    def test_a_service_that_refuses_to_stop(self):
+        self.services.refuse(UNIT, "stop")
+        done = self.run_tool("apply", "--to", "internal", expected=2)
+        self.assertIn("retire: ", done.stderr)
+        self.assertIn(f"{UNIT} does not want to stop", done.stderr)
+        self.assertEqual(self.mode(), "in-process", "what was done before stays done")
+        again = self.run_tool("apply", "--to", "internal", expected=2)
+        self.assertEqual([line for line in again.stdout.splitlines() if line.startswith("step")], ["step retire"])
+        self.services.refuse(UNIT, None)
+        self.run_tool("apply", "--to", "internal", expected=3)
+        self.assertEqual(self.services.pid(UNIT), 0)
+        self.assertTrue(self.services.has(UNIT, "masked"))
+
+    def test_a_core_service_that_dies_in_a_hand_over(self):
+        self.launch(3, (300, 301))
+        with subprocess.Popen(self.command("apply", "--to", "internal", "--hand-over"), env=self.environment(), stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, text=True) as tool:
+            for line in tool.stdout:
+                if line == "step wait\n":
+                    break
+            self.services.kill(UNIT)
+            for line in tool.stdout:
+                if "cannot be asked" in line:
+                    break
+            else:
+                self.fail("the tool does not say that the core service is gone")
+            self.assertIn(f"start {UNIT}", line)
+            # Its jobs are told to be lost by the core itself, when it is back.
+            self.services.start(UNIT)
+            told = tool.stdout.read()
+        self.assertEqual(tool.returncode, 3, told)
+        self.assertEqual(self.mode(), "in-process")
+        wait_until(lambda: self.jobs <= {callback.task_id for callback in self.foreman.callbacks()}, "the end of every job", 60)
+
+    def test_force_leaves_what_runs(self):
+        self.launch(2, (300, 301))
+        self.run_tool("apply", "--to", "internal", expected=4)
+        started = time.monotonic()
+        self.run_tool("apply", "--to", "internal", "--force", expected=3)
+        self.assertLess(time.monotonic() - started, 240)
+        self.assertEqual(self.mode(), "in-process")
+        self.assertEqual(self.services.pid(UNIT), 0)
+        self.assertIn("--hand-over, --drain and --force: one of them", self.run_tool("apply", "--to", "external", "--force", "--hand-over", expected=2).stderr)
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)

@@ -1,0 +1,98 @@
+"""A site of real processes that dynflow-migrate moves from external to in-process and back."""
+
+import os
+import random
+import shutil
+import signal
+import subprocess
+import tempfile
+import unittest
+from collections import Counter
+from pathlib import Path
+
+from foreman import Foreman
+from network import wait_until
+from programs import CoreService, SmartProxy, binary, test_plugin_folder
+from script_job import Job
+from sshd import Sshd
+from units import Units
+
+UNIT = "smart_proxy_dynflow_core"
+
+
+class MigratingSite(unittest.TestCase):
+    """A proxy in external mode, its core service under a service manager that stands in, Foreman and a host; and the tool."""
+
+    def setUp(self):
+        self.folder = Path(tempfile.mkdtemp(prefix="migrate-"))
+        self.addCleanup(shutil.rmtree, self.folder, ignore_errors=True)
+        self.runs = self.folder / "runs"
+        self.runs.touch()
+        self.foreman = self.enterContext(Foreman())
+        self.sshd = self.enterContext(Sshd(self.folder / "sshd", options=("MaxStartups 1000", "LoginGraceTime 300"), log_level="ERROR"))
+        self.core = CoreService(self.folder / "core", self.foreman.url, ssh_key=self.sshd.client_key,
+                                settings={"database": self.folder / "core.sqlite"})
+        self.services = Units(self.folder / "services")
+        self.services.add(UNIT, [str(binary(UNIT)), "--config-dir", str(self.core.config)], {"DYNFLOW_PLUGIN_PATH": test_plugin_folder()})
+        self.addCleanup(self.services.stop, UNIT)
+        self.services.start(UNIT)
+        wait_until(self._core_answers, "the core service", 60)
+        self.proxy = self.enterContext(SmartProxy(
+            self.folder / "proxy", self.foreman.url, ssh_key=self.sshd.client_key, external_core=True, core_url=self.core.url,
+            dynflow={"database": self.folder / "proxy.sqlite"}))
+        self.jobs = set()
+
+    def _core_answers(self):
+        try:
+            return self.core.is_ready()
+        except OSError:
+            return False
+
+    def command(self, *arguments):
+        return [str(binary("dynflow-migrate")), *arguments, "--config-dir", str(self.proxy.config), "--core-config-dir",
+                str(self.core.config), "--proxy-url", f"http://127.0.0.1:{self.proxy.port}"]
+
+    def environment(self):
+        return {**os.environ, "DYNFLOW_MIGRATE_SYSTEMCTL": self.services.program()}
+
+    def run_tool(self, *arguments, expected=0):
+        done = subprocess.run(self.command(*arguments), env=self.environment(), capture_output=True, text=True, timeout=240, check=False)
+        self.assertEqual(done.returncode, expected, done.stdout + done.stderr)
+        return done
+
+    def kill_at(self, steps, *arguments):
+        """Runs the tool and kills it as it begins the first of the steps; which steps it began. When an earlier kill came after the
+        end of that step, a later one is met."""
+        began = []
+        with subprocess.Popen(self.command(*arguments), env=self.environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                              text=True) as tool:
+            for line in tool.stdout:
+                word, _, step = line.strip().partition(" ")
+                if word == "step":
+                    began.append(step)
+                    if step in steps:
+                        tool.send_signal(signal.SIGKILL)
+                        break
+        self.assertEqual(tool.returncode, -signal.SIGKILL, f"the tool was not killed at {steps}")
+        return began
+
+    def launch(self, count, seconds):
+        entries = {}
+        for _ in range(count):
+            job = Job(self.sshd, "")
+            # One id for both, so that callbacks and runs can be compared.
+            job.entry["action_input"]["callback"]["task_id"] = job.plan_id
+            job.entry["action_input"]["script"] = f"#!/bin/sh\necho {job.plan_id} >> {self.runs}\nsleep {random.uniform(*seconds):.2f}\n"
+            entries[job.plan_id] = job.entry
+        answer = self.proxy.http.post("/dynflow/tasks/launch", {"operation": "ssh", "input": entries, "options": {}})
+        self.assertEqual(answer.status, 200, answer.text)
+        for plan in entries:
+            self.assertEqual(answer.json()[plan]["result"], "success", answer.text)
+        self.jobs |= set(entries)
+
+    def check_nothing_is_lost(self):
+        wait_until(lambda: self.jobs <= {callback.task_id for callback in self.foreman.callbacks()}, "all callbacks", 180)
+        self.assertEqual(Counter(self.runs.read_text(encoding="utf-8").split()), Counter(self.jobs))
+
+    def mode(self):
+        return self.proxy.http.get("/dynflow/mode").json()["state"]
