@@ -58,6 +58,7 @@ core::CoreOptions core_options(const settings::CoreServiceSettings& settings) {
   options.secrets_key_file = settings.secrets_key_file.value_or("");
   options.console_auth = settings.console_auth;
   options.cleaner_age = settings.execution_plan_cleaner_age;
+  options.backup_folder = settings.backup_folder;
   options.runner_limits = settings.runner_limits;
   options.foreman = {settings.foreman_url, settings.foreman_ssl_ca.value_or(""), settings.foreman_ssl_cert.value_or(""),
                      settings.foreman_ssl_key.value_or("")};

@@ -93,6 +93,7 @@ Result<DynflowOptions> dynflow_options(const Configuration& configuration, std::
   options.core.secrets_key_file = dynflow.secrets_key_file.value_or("");
   options.core.console_auth = dynflow.console_auth;
   options.core.cleaner_age = dynflow.execution_plan_cleaner_age;
+  options.core.backup_folder = dynflow.backup_folder;
   options.core.runner_limits = dynflow.runner_limits;
   options.core.foreman = {global.foreman_url.value_or(""), global.foreman_ssl_ca.value_or(""),
                           global.foreman_ssl_cert.value_or(""), global.foreman_ssl_key.value_or("")};

@@ -30,6 +30,8 @@ struct Row {
 constexpr std::array kRows = {
     Row{"console_auth", Rule::kToDynflow, ""},
     Row{"execution_plan_cleaner_age", Rule::kToDynflow, ""},
+    Row{"backup_deleted_plans", Rule::kToDynflow, ""},
+    Row{"backup_dir", Rule::kToDynflow, ""},
     Row{"ssl_disabled_ciphers", Rule::kToGlobal, ""},
     Row{"tls_disabled_versions", Rule::kToGlobal, ""},
     Row{"foreman_url", Rule::kOwnIdentity, ""},

@@ -13,8 +13,10 @@ constexpr std::chrono::seconds kLongestPause{60};
 
 }  // namespace
 
-Cleaner::Cleaner(persistence::Store& store, std::chrono::seconds age, const Clock& clock)
-    : store_(store), age_(age), clock_(clock) {}
+Cleaner::Cleaner(persistence::Store& store, std::chrono::seconds age, const std::string& backup_folder, const Clock& clock)
+    : store_(store), age_(age), clock_(clock) {
+  if (!backup_folder.empty()) archive_.emplace(backup_folder, clock);
+}
 
 void Cleaner::start() {
   if (thread_.is_running()) return;
@@ -54,7 +56,7 @@ void Cleaner::clean() {
   const Time before = clock_.now() - age_;
   std::size_t total = 0;
   while (!is_stopping()) {
-    const auto removed = store_.clean(before, kAtOnce);
+    const auto removed = store_.clean(before, kAtOnce, archive_ ? &*archive_ : nullptr);
     if (!removed) {
       log::warn({}, "old tasks cannot be removed, there will be another try: {}", removed.error().message());
       break;
@@ -62,7 +64,7 @@ void Cleaner::clean() {
     total += *removed;
     if (*removed < kAtOnce) break;
   }
-  if (total > 0) log::debug({}, "{} old tasks removed", total);
+  if (total > 0) log::debug({}, "{} old tasks removed{}", total, archive_ ? ", and kept in " + archive_->folder() : "");
 }
 
 }  // namespace dynflow::core

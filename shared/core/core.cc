@@ -129,7 +129,7 @@ Status CoreImpl::make_parts() {
   drops_.set_dispatcher(&*dispatcher_);
   api_.emplace(*world_, launchers_, passwords_);
   console_.emplace(*world_);
-  cleaner_.emplace(*store_, options_.cleaner_age);
+  cleaner_.emplace(*store_, options_.cleaner_age, options_.backup_folder);
   return {};
 }
 

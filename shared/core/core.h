@@ -31,6 +31,7 @@ struct CoreOptions {
   std::string secrets_key_file;       // see net/sealer.h; empty: secrets are in memory only
   bool console_auth = true;
   std::chrono::seconds cleaner_age{1800};
+  std::string backup_folder;          // where the cleaner keeps what it removes; empty = nowhere
   settings::RunnerLimits runner_limits;
   ForemanOptions foreman;
   std::vector<std::filesystem::path> settings_directories;  // settings.d folders with <plugin>.yml; keys of later ones win

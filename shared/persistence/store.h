@@ -19,6 +19,8 @@
 
 namespace dynflow::persistence {
 
+class PlanArchive;  // plan_archive.h
+
 // A list of changes that become durable together.
 class WriteBatch {
  public:
@@ -177,8 +179,10 @@ class Store {
   // Removes events of plans that are stopped or gone, secrets of stopped ones, and locks of such plans and of paused ones. The number of rows. Blocks.
   virtual Result<std::size_t> sweep() = 0;
   // Removes stopped plans, and paused ones, that ended or paused before `before`, at most `limit`, with all that belongs to
-  // them; plans with undelivered outbox entries stay. The number removed. Blocks; not from a store thread.
-  virtual Result<std::size_t> clean(Time before, std::size_t limit) = 0;
+  // them; plans with undelivered outbox entries stay. The number removed. With an archive they are written there first: what cannot be written is
+  // not removed (kUnavailable). Blocks; not from a store thread.
+  virtual Result<std::size_t> clean(Time before, std::size_t limit, PlanArchive* archive) = 0;
+  Result<std::size_t> clean(Time before, std::size_t limit) { return clean(before, limit, nullptr); }
 };
 
 struct StoreOptions {

@@ -9,6 +9,8 @@
 
 #include "shared/base/base64.h"
 
+#include "shared/settings/backup.h"
+
 namespace dynflow::settings {
 
 namespace {
@@ -53,6 +55,8 @@ constexpr std::array kSettings = {
     Setting{"pid_file", Type::kPath, "/var/run/foreman-proxy/smart_proxy_dynflow_core.pid", "Where a daemon writes its process id.", Null::kDefault},
     Setting{"daemonize", Type::kBool, "false", "Whether to go to the background."},
     Setting{"execution_plan_cleaner_age", Type::kInt, "86400", "Age in seconds after which finished tasks are deleted.", Null::kRefused, {}, check_positive},
+    kBackupSettings[0],
+    kBackupSettings[1],
     kRunnerLimitSettings[0],
     kRunnerLimitSettings[1],
     kRunnerLimitSettings[2],
@@ -198,6 +202,7 @@ Result<CoreServiceSettings> load_core_service(const CoreServiceOptions& options)
       .pid_file = values.get_string("pid_file"),
       .is_daemonized = values.get_bool("daemonize"),
       .execution_plan_cleaner_age = std::chrono::seconds(values.get_int("execution_plan_cleaner_age")),
+      .backup_folder = settings::backup_folder(values),
       .runner_limits = runner_limits(values),
       .directories = std::move(directories),
       .values = values,

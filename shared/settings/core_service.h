@@ -52,6 +52,7 @@ struct CoreServiceSettings {
   std::string pid_file;
   bool is_daemonized = false;
   std::chrono::seconds execution_plan_cleaner_age{86400};
+  std::string backup_folder;  // of tasks that the cleaner removes; empty: they are not kept
   RunnerLimits runner_limits;
 
   std::vector<std::string> directories;  // that were read, in this order; later ones won

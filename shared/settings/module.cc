@@ -4,6 +4,8 @@
 
 #include <array>
 
+#include "shared/settings/backup.h"
+
 namespace dynflow::settings {
 
 namespace {
@@ -21,6 +23,8 @@ constexpr std::array kDynflowSettings = {
     Setting{"handover_give_up", Type::kInt, "600", "Seconds after which an old side that cannot be asked is given up; 0: never.", Null::kDefault, {}, check_not_negative},
     Setting{"handover_follow_up", Type::kInt, "1800", "Seconds after a hand-over in which the old side is still asked about tasks that the new one does not know.", Null::kDefault, {}, check_not_negative},
     Setting{"execution_plan_cleaner_age", Type::kInt, "1800", "Age in seconds after which finished tasks are deleted.", Null::kRefused, {}, check_positive},
+    kBackupSettings[0],
+    kBackupSettings[1],
     kRunnerLimitSettings[0],
     kRunnerLimitSettings[1],
     kRunnerLimitSettings[2],
@@ -105,6 +109,7 @@ Result<DynflowSettings> load_dynflow(const std::string& settings_directory) {
       .handover_give_up = std::chrono::seconds(values.get_int("handover_give_up")),
       .handover_follow_up = std::chrono::seconds(values.get_int("handover_follow_up")),
       .execution_plan_cleaner_age = std::chrono::seconds(values.get_int("execution_plan_cleaner_age")),
+      .backup_folder = settings::backup_folder(values),
       .runner_limits = runner_limits(values),
       .module = *module,
   };

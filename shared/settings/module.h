@@ -54,6 +54,7 @@ struct DynflowSettings {
   std::chrono::seconds handover_give_up{600};    // 0: never
   std::chrono::seconds handover_follow_up{1800};
   std::chrono::seconds execution_plan_cleaner_age{1800};
+  std::string backup_folder;  // of tasks that the cleaner removes; empty: they are not kept
   RunnerLimits runner_limits;
   ModuleSettings module;
 };

@@ -32,6 +32,7 @@ class Rows {
   explicit Rows(PGresult* result) : result_(result) {}
 
   int count() const { return PQntuples(result_.get()); }
+  int columns() const { return PQnfields(result_.get()); }
   // How many rows the statement has changed.
   std::size_t changed() const;
 

@@ -29,6 +29,8 @@ constexpr std::size_t kGroupChanges = 2000;
 constexpr std::size_t kGroupBytes = 16U << 20;
 // The cleaner lets others lock plans after so many.
 constexpr std::size_t kCleanSlice = 1000;
+// The same when they are copied first, with all their output.
+constexpr std::size_t kCopySlice = 250;
 constexpr std::chrono::seconds kOpenTime{10};
 // stop() gives a server that is away this long to come back.
 constexpr std::chrono::seconds kStopGrace{5};
@@ -133,7 +135,7 @@ class PostgresStore final : public Store, public PlanPages {
   Status acquire_lock(const LockRecord& lock) override;
   Result<std::vector<LockRecord>> load_locks() override { return reader_.load_locks(); }
   Result<std::size_t> sweep() override;
-  Result<std::size_t> clean(Time before, std::size_t limit) override;
+  Result<std::size_t> clean(Time before, std::size_t limit, PlanArchive* archive) override;
 
  private:
   using SharedFence = std::shared_ptr<const Fence>;  // of the store and of all that was submitted under it
@@ -406,13 +408,15 @@ Result<std::size_t> PostgresStore::sweep() {
   return fenced([&](const Fence& fence) { return worlds_.sweep(fence); });
 }
 
-Result<std::size_t> PostgresStore::clean(Time before, std::size_t limit) {
+Result<std::size_t> PostgresStore::clean(Time before, std::size_t limit, PlanArchive* archive) {
   std::size_t removed = 0;
   while (true) {
     if (Status started = require_started(); !started.ok()) return started.error();
-    const std::size_t slice = std::min(kCleanSlice, limit - removed);
+    const std::size_t slice = std::min(archive == nullptr ? kCleanSlice : kCopySlice, limit - removed);
     if (slice == 0) return removed;
-    const auto done = fenced([&](const Fence& fence) { return worlds_.clean(fence, before, slice); });
+    const auto done = fenced([&](const Fence& fence) {
+      return archive == nullptr ? worlds_.clean(fence, before, slice) : worlds_.clean(fence, before, slice, *archive);
+    });
     if (!done.ok()) return done.error();
     removed += *done;
     if (*done < slice) return removed;

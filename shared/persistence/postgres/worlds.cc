@@ -96,6 +96,13 @@ constexpr Statement kCleanSql{
     "DELETE FROM plans WHERE number IN (SELECT number FROM plans WHERE resting_since IS NOT NULL AND resting_since < $1::bigint"
     " AND NOT EXISTS (SELECT 1 FROM outbox o WHERE o.plan_id = plans.id AND NOT o.is_abandoned)"
     " ORDER BY resting_since LIMIT $2::bigint FOR UPDATE SKIP LOCKED)"};
+constexpr Statement kRestingSql{
+    "SELECT number FROM plans WHERE resting_since IS NOT NULL AND resting_since < $1::bigint"
+    " AND NOT EXISTS (SELECT 1 FROM outbox o WHERE o.plan_id = plans.id AND NOT o.is_abandoned)"
+    " ORDER BY resting_since LIMIT $2::bigint FOR UPDATE SKIP LOCKED"};
+constexpr Statement kRemoveSql{"DELETE FROM plans WHERE number = ANY($1::bigint[])"};
+// Rows that are fetched at a time for the archive: outputs are large.
+constexpr int kCopiedRows = 200;
 
 std::int64_t new_claim() {
   std::random_device device;
@@ -104,6 +111,28 @@ std::int64_t new_claim() {
 
 Error no_such_plan(std::string_view plan_id) {
   return {Code::kNotFound, fmt::format("no plan {} that is not stopped", plan_id)};
+}
+
+Status copy(Connection& connection, PlanArchive::Table table, const std::vector<std::int64_t>& numbers, PlanArchive& archive) {
+  connection.queue_text("DECLARE copied NO SCROLL CURSOR FOR " + PlanArchive::query(table, numbers));
+  const std::string fetch = fmt::format("FETCH {} FROM copied", kCopiedRows);
+  PlanArchive::Row values;
+  for (int count = kCopiedRows; count == kCopiedRows;) {
+    connection.queue_text(fetch);
+    const auto answers = connection.run(ConnectionPool::deadline());
+    if (!answers.ok()) return answers.error();
+    const Rows& rows = answers->back();
+    count = rows.count();
+    for (int row = 0; row < count; ++row) {
+      values.clear();
+      for (int column = 0; column < rows.columns(); ++column) {
+        values.push_back(rows.is_null(row, column) ? std::nullopt : std::optional(rows.text(row, column)));
+      }
+      if (Status added = archive.add(table, values); !added.ok()) return added;
+    }
+  }
+  connection.queue_text("CLOSE copied");
+  return {};
 }
 
 Status status_of(const Result<std::vector<Rows>>& answers) { return answers.ok() ? Status() : Status(answers.error()); }
@@ -274,6 +303,47 @@ Result<std::size_t> Worlds::clean(const Fence& fence, Time before, std::size_t l
   });
   if (!answers.ok()) return answers.error();
   return answers->front().changed();
+}
+
+Result<std::size_t> Worlds::clean(const Fence& fence, Time before, std::size_t limit, PlanArchive& archive) {
+  return pool_.with([&](Connection& connection) -> Result<std::size_t> {
+    connection.queue_text("BEGIN");
+    connection.queue(kCheckSql, fence.world, fence.epoch);
+    Result<std::size_t> removed = Worlds::archive(connection, before, limit, archive);
+    if (removed.ok()) {
+      if (const auto done = connection.run(ConnectionPool::deadline()); !done.ok()) removed = done.error();
+      // Unless the server has said that they are still there, they may be gone: then the archive has them.
+      if (removed.ok() || connection.is_lost()) archive.keep();
+    }
+    if (removed.ok()) return removed;
+    archive.roll_back();
+    if (!connection.is_lost()) {
+      connection.queue_text("ROLLBACK");
+      // A connection that is lost meanwhile is made again by the next who needs it.
+      static_cast<void>(connection.run(ConnectionPool::deadline()));
+    }
+    return removed;
+  });
+}
+
+Result<std::size_t> Worlds::archive(Connection& connection, Time before, std::size_t limit, PlanArchive& archive) {
+  connection.queue(kRestingSql, before, static_cast<std::int64_t>(limit));
+  const auto found = connection.run(ConnectionPool::deadline());
+  if (!found.ok()) return found.error();
+  std::vector<std::int64_t> numbers;
+  for (int row = 0; row < found->back().count(); ++row) numbers.push_back(found->back().integer(row, 0));
+  if (!numbers.empty()) {
+    if (Status begun = archive.begin(); !begun.ok()) return begun.error();
+    for (std::size_t i = 0; i < PlanArchive::kTableCount; ++i) {
+      if (Status copied = copy(connection, static_cast<PlanArchive::Table>(i), numbers, archive); !copied.ok()) return copied.error();
+    }
+    if (Status synced = archive.sync(); !synced.ok()) return synced.error();
+    Column all('i');
+    for (const std::int64_t number : numbers) all.add(number);
+    connection.queue(kRemoveSql, all);
+  }
+  connection.queue_text("COMMIT");
+  return numbers.size();
 }
 
 }  // namespace dynflow::persistence::postgres

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "shared/persistence/postgres/connection_pool.h"
+#include "shared/persistence/plan_archive.h"
 #include "shared/persistence/postgres/group_writer.h"
 #include "shared/persistence/store.h"
 
@@ -32,11 +33,14 @@ class Worlds {
   Result<std::size_t> sweep(const Fence& fence);
   // In one go.
   Result<std::size_t> clean(const Fence& fence, Time before, std::size_t limit);
+  Result<std::size_t> clean(const Fence& fence, Time before, std::size_t limit, PlanArchive& archive);
 
  private:
   // A transaction behind the fence. The answers to what `queue` queues.
   template <class Queue>
   Result<std::vector<Rows>> transact(const Fence& fence, Queue queue);
+  // In a transaction that was begun: up to its commit, which is queued. The number of plans.
+  static Result<std::size_t> archive(Connection& connection, Time before, std::size_t limit, PlanArchive& archive);
 
   ConnectionPool& pool_;
   std::mutex mutex_;

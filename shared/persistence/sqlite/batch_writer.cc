@@ -283,17 +283,27 @@ Result<std::size_t> BatchWriter::clean(Time before, std::size_t limit) {
   if (Status started = delete_old_plans_.start(before, static_cast<std::int64_t>(limit)); !started.ok()) {
     return started.error();
   }
+  return note_removed(delete_old_plans_);
+}
+
+Result<std::size_t> BatchWriter::clean(Time before, const std::vector<std::int64_t>& numbers) {
+  const std::string list = fmt::format("[{}]", fmt::join(numbers, ","));
+  if (Status started = delete_these_plans_.start(list, before); !started.ok()) return started.error();
+  const Result<std::size_t> removed = note_removed(delete_these_plans_);
+  if (removed.ok() && *removed != numbers.size()) return Error(Code::kConflict, "a plan has changed meanwhile");
+  return removed;
+}
+
+Result<std::size_t> BatchWriter::note_removed(Statement& deletion) {
   // SQLite has removed all of them before it returns the first row.
-  const Rows rows(delete_old_plans_);
   std::size_t removed = 0;
-  while (true) {
-    const Result<bool> row = delete_old_plans_.next();
-    if (!row.ok()) return row.error();
-    if (!*row) break;
+  Status done = for_rows(deletion, [&]() -> Status {
     ++removed;
-    plans_.erase(delete_old_plans_.string(0));
-    --count(parse_plan_state(delete_old_plans_.text(1)).value_or(PlanState::kPaused));
-  }
+    plans_.erase(deletion.string(0));
+    --count(parse_plan_state(deletion.text(1)).value_or(PlanState::kPaused));
+    return {};
+  });
+  if (!done.ok()) return done.error();
   return removed;
 }
 

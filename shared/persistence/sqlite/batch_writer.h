@@ -6,6 +6,7 @@
 #include <array>
 #include <string>
 #include <unordered_map>
+#include <vector>
 
 #include "shared/persistence/sqlite/database.h"
 #include "shared/persistence/store.h"
@@ -38,6 +39,8 @@ class BatchWriter {
   Status apply(const WriteBatch& batch);
   // Within a transaction: Store::clean, in one go.
   Result<std::size_t> clean(Time before, std::size_t limit);
+  // The same for these plans. kConflict: one of them is not to be removed, or not any more.
+  Result<std::size_t> clean(Time before, const std::vector<std::int64_t>& numbers);
 
  private:
   struct PlanRow {
@@ -68,6 +71,8 @@ class BatchWriter {
   // The pointer is good until the next call of a member.
   Result<PlanRow*> find_plan(const std::string& plan_id);
   void remember(const std::string& plan_id, PlanRow row);
+  // Runs a started deletion; the number of plans that are gone.
+  Result<std::size_t> note_removed(Statement& deletion);
   // The counts, and what is remembered, after a change of state.
   void change_state(const std::string& plan_id, PlanRow& row, PlanState state);
   std::int64_t& count(PlanState state) { return counts_.at(static_cast<std::size_t>(state)); }
@@ -149,6 +154,10 @@ class BatchWriter {
       "DELETE FROM plans WHERE number IN (SELECT number FROM plans WHERE resting_since IS NOT NULL AND"
       " resting_since < ?1 AND NOT EXISTS (SELECT 1 FROM outbox WHERE outbox.plan_id = plans.id AND is_abandoned = 0)"
       " ORDER BY resting_since LIMIT ?2) RETURNING id, state"};
+  Statement delete_these_plans_{
+      database_,
+      "DELETE FROM plans WHERE number IN (SELECT value FROM json_each(?1)) AND resting_since IS NOT NULL AND resting_since < ?2"
+      " AND NOT EXISTS (SELECT 1 FROM outbox WHERE outbox.plan_id = plans.id AND is_abandoned = 0) RETURNING id, state"};
 };
 
 }  // namespace dynflow::persistence

@@ -139,6 +139,8 @@ std::int64_t Statement::integer(int column) const { return sqlite3_column_int64(
 double Statement::real(int column) const { return sqlite3_column_double(handle_, column); }
 bool Statement::is_null(int column) const { return sqlite3_column_type(handle_, column) == SQLITE_NULL; }
 
+int Statement::column_count() const { return sqlite3_column_count(handle_); }
+
 std::string_view Statement::text(int column) const {
   const void* data = sqlite3_column_text(handle_, column);
   if (data == nullptr) return {};

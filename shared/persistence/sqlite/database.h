@@ -90,6 +90,7 @@ class Statement {
   std::string_view text(int column) const;
   std::string string(int column) const { return std::string(text(column)); }
   bool is_null(int column) const;
+  int column_count() const;
   Time time(int column) const { return Time(std::chrono::microseconds(integer(column))); }
   std::optional<Time> optional_time(int column) const;
 

@@ -343,6 +343,36 @@ Result<std::optional<Time>> Reader::next_outbox_time() {
   return *row ? next_outbox_.optional_time(0) : std::nullopt;
 }
 
+Result<std::vector<std::int64_t>> Reader::load_resting(Time before, std::size_t limit) {
+  if (Status started = resting_.start(before, static_cast<std::int64_t>(limit)); !started.ok()) return started.error();
+  std::vector<std::int64_t> numbers;
+  Status done = for_rows(resting_, [&]() -> Status {
+    numbers.push_back(resting_.integer(0));
+    return {};
+  });
+  if (!done.ok()) return done.error();
+  return numbers;
+}
+
+Status Reader::copy(const std::vector<std::int64_t>& numbers, PlanArchive& archive) {
+  for (std::size_t i = 0; i < PlanArchive::kTableCount; ++i) {
+    const auto table = static_cast<PlanArchive::Table>(i);
+    const std::string sql = PlanArchive::query(table, numbers);
+    Statement statement(database_, sql.c_str());
+    if (Status started = statement.start(); !started.ok()) return started;
+    PlanArchive::Row row;
+    Status done = for_rows(statement, [&]() -> Status {
+      row.clear();
+      for (int column = 0; column < statement.column_count(); ++column) {
+        row.push_back(statement.is_null(column) ? std::nullopt : std::optional(statement.text(column)));
+      }
+      return archive.add(table, row);
+    });
+    if (!done.ok()) return done;
+  }
+  return {};
+}
+
 Result<std::vector<WorldRecord>> Reader::load_worlds() {
   if (Status started = worlds_.start(); !started.ok()) return started.error();
   std::vector<WorldRecord> worlds;

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "shared/persistence/plan_archive.h"
 #include "shared/persistence/sqlite/database.h"
 #include "shared/persistence/sqlite/delayed_reader.h"
 #include "shared/persistence/plan_pages.h"
@@ -35,6 +36,10 @@ class Reader {
   Result<std::vector<EventRecord>> load_events_of(std::string_view plan_id);
   Result<std::vector<OutboxRecord>> load_due_outbox(Time now, std::size_t limit);
   Result<std::optional<Time>> next_outbox_time();
+  // The numbers of plans that Store::clean would remove, the longest at rest first.
+  Result<std::vector<std::int64_t>> load_resting(Time before, std::size_t limit);
+  // Adds all that is kept of these plans.
+  Status copy(const std::vector<std::int64_t>& numbers, PlanArchive& archive);
   // In the order of their epochs; nothing is known here about who is alive.
   Result<std::vector<WorldRecord>> load_worlds();
   Result<std::string> load_secrets(std::string_view plan_id);
@@ -94,6 +99,10 @@ class Reader {
                         " next_attempt_at, last_error, version FROM outbox WHERE is_abandoned = 0 AND next_attempt_at <= ?1"
                         " ORDER BY next_attempt_at, number LIMIT ?2"};
   Statement next_outbox_{database_, "SELECT min(next_attempt_at) FROM outbox WHERE is_abandoned = 0"};
+  Statement resting_{database_,
+                     "SELECT number FROM plans WHERE resting_since IS NOT NULL AND resting_since < ?1 AND NOT EXISTS"
+                     " (SELECT 1 FROM outbox WHERE outbox.plan_id = plans.id AND is_abandoned = 0)"
+                     " ORDER BY resting_since LIMIT ?2"};
   Statement worlds_{database_, "SELECT id, meta, last_seen FROM worlds ORDER BY epoch"};
   Statement secrets_{database_, "SELECT s.sealed FROM plans p JOIN secrets s ON s.plan = p.number WHERE p.id = ?1"};
   Statement locks_{database_, "SELECT name, plan_id FROM locks ORDER BY name"};

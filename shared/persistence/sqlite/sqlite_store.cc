@@ -44,7 +44,7 @@ class SqliteStore final : public Store, public PlanPages {
   void stop() override;
   void submit(WriteBatch batch, Durability durability, Completion completion) override;
   bool is_congested() const override { return waiting_changes_.load() > options_.congestion_limit; }
-  Result<std::size_t> clean(Time before, std::size_t limit) override;
+  Result<std::size_t> clean(Time before, std::size_t limit, PlanArchive* archive) override;
   Result<std::int64_t> count_plans(std::optional<PlanState> state) override;
 
   Result<PlanRecord> load_plan(std::string_view plan_id) override { return readers_.borrow()->load_plan(plan_id); }
@@ -135,6 +135,7 @@ class SqliteStore final : public Store, public PlanPages {
   struct CleanRequest {
     Time before{};
     std::size_t limit = 0;
+    std::optional<std::vector<std::int64_t>> numbers;  // these and no others
     std::size_t removed = 0;
     std::promise<Result<std::size_t>> done;  // the caller of clean() waits for it
   };
@@ -146,6 +147,9 @@ class SqliteStore final : public Store, public PlanPages {
   Status prepare();
   Status add_readers();
   void publish_counts();
+  // What clean() does without an archive, perhaps with these plans only.
+  Result<std::size_t> request_cleaning(Time before, std::size_t limit, std::optional<std::vector<std::int64_t>> numbers);
+  Result<std::size_t> archive_and_clean(Time before, std::size_t limit, PlanArchive& archive);
   // Runs it on the writer thread, in a transaction, and waits.
   Status run_task(std::function<Status()> work);
   CurrentWorld current_world();
@@ -282,10 +286,41 @@ void SqliteStore::submit(WriteBatch batch, Durability durability, Completion com
   if (submission.completion) submission.completion(Error(Code::kClosed, "the store is stopped"));
 }
 
-Result<std::size_t> SqliteStore::clean(Time before, std::size_t limit) {
+Result<std::size_t> SqliteStore::clean(Time before, std::size_t limit, PlanArchive* archive) {
+  if (archive != nullptr) return archive_and_clean(before, limit, *archive);
+  return request_cleaning(before, limit, std::nullopt);
+}
+
+// The writer is not held up: a plan that is changed while it is copied is not removed, nor are those copied with it.
+Result<std::size_t> SqliteStore::archive_and_clean(Time before, std::size_t limit, PlanArchive& archive) {
+  std::size_t removed = 0;
+  while (removed < limit) {
+    const std::size_t slice = std::min(kCleanSlice, limit - removed);
+    const auto numbers = readers_.borrow()->load_resting(before, slice);
+    if (!numbers.ok()) return numbers.error();
+    if (numbers->empty()) break;
+    Status copied = archive.begin();
+    if (copied.ok()) copied = readers_.borrow()->copy(*numbers, archive);
+    if (copied.ok()) copied = archive.sync();
+    const auto done = copied.ok() ? request_cleaning(before, slice, *numbers) : Result<std::size_t>(copied.error());
+    if (!done.ok()) {
+      archive.roll_back();
+      if (done.error().code() == Code::kConflict) continue;
+      return done.error();
+    }
+    archive.keep();
+    removed += *done;
+    if (*done < slice) break;
+  }
+  return removed;
+}
+
+Result<std::size_t> SqliteStore::request_cleaning(Time before, std::size_t limit,
+                                                  std::optional<std::vector<std::int64_t>> numbers) {
   const auto request = std::make_shared<CleanRequest>();
   request->before = before;
   request->limit = limit;
+  request->numbers = std::move(numbers);
   std::future<Result<std::size_t>> result = request->done.get_future();
   {
     const std::lock_guard lock(mutex_);
@@ -492,7 +527,7 @@ bool SqliteStore::go_on_cleaning(CleanRequest& request) {
   Result<std::size_t> removed = std::size_t{0};
   if (slice > 0) {
     const Status done = perform([&]() -> Status {
-      removed = writer_.clean(request.before, slice);
+      removed = request.numbers ? writer_.clean(request.before, *request.numbers) : writer_.clean(request.before, slice);
       return removed.ok() ? Status() : removed.error();
     });
     publish_counts();
@@ -503,7 +538,7 @@ bool SqliteStore::go_on_cleaning(CleanRequest& request) {
     return true;
   }
   request.removed += *removed;
-  if (*removed == slice && request.removed < request.limit) return false;
+  if (!request.numbers && *removed == slice && request.removed < request.limit) return false;
   request.done.set_value(request.removed);
   return true;
 }

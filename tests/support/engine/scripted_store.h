@@ -100,7 +100,7 @@ class ScriptedStore final : public persistence::Store {
   Result<std::string> load_secrets(std::string_view plan_id) override;
   Result<std::vector<persistence::LockRecord>> load_locks() override;
   Result<std::size_t> sweep() override;
-  Result<std::size_t> clean(Time, std::size_t) override { return std::size_t{0}; }
+  Result<std::size_t> clean(Time, std::size_t, persistence::PlanArchive*) override { return std::size_t{0}; }
 
  private:
   void commit_next();

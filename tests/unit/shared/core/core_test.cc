@@ -137,12 +137,21 @@ TEST_CASE("the cleaner removes what ended long ago, and nothing else", "[X01]") 
   REQUIRE(planned.ok());
   live.settled("old");
   VirtualClock clock(system_clock().now());
-  Cleaner cleaner(*live.store, std::chrono::seconds(1800), clock);
+  const Folder folder;
+  const auto backup = folder.path / "backup";
+  Cleaner cleaner(*live.store, std::chrono::seconds(1800), backup.string(), clock);
   cleaner.clean();
   CHECK(live.stored_plans() == 1);
   clock.advance(std::chrono::seconds(1900));
+  folder.write("backup", "in the way of a folder");
+  cleaner.clean();
+  CHECK(live.stored_plans() == 1);  // what cannot be kept is not removed
+  std::filesystem::remove(backup);
   cleaner.clean();
   CHECK(live.stored_plans() == 0);
+  const std::filesystem::directory_iterator days(backup);
+  REQUIRE(days != std::filesystem::directory_iterator());
+  CHECK(std::filesystem::exists(days->path() / "execution_plans.csv"));
 }
 
 TEST_CASE("the environment's database comes before the setting's") {

@@ -7,8 +7,8 @@ namespace dynflow::persistence {
 const std::vector<StoreTest>& store_tests() {
   static const std::vector<StoreTest> tests = [] {
     std::vector<StoreTest> all;
-    for (const auto& part : {plan_tests(), list_tests(), message_tests(), cleaning_tests(), delayed_tests(), secret_tests(),
-                             world_tests(), lock_tests(), lifecycle_tests()}) {
+    for (const auto& part : {plan_tests(), list_tests(), message_tests(), cleaning_tests(), archive_tests(), delayed_tests(),
+                             secret_tests(), world_tests(), lock_tests(), lifecycle_tests()}) {
       all.insert(all.end(), part.begin(), part.end());
     }
     return all;

@@ -31,6 +31,7 @@ TEST_CASE("no folder at all: the defaults") {
   CHECK(settings.console_auth);
   CHECK(settings.log_level == log::Level::kError);
   CHECK(settings.execution_plan_cleaner_age == std::chrono::seconds(86400));
+  CHECK(settings.backup_folder.empty());
   CHECK_FALSE(settings.is_daemonized);
   CHECK(settings.pid_file == "/var/run/foreman-proxy/smart_proxy_dynflow_core.pid");
   CHECK(settings.log_options().system_pattern == "%.8X{request} [%.1l] %m");

@@ -73,6 +73,20 @@ TEST_CASE("dynflow.yml: external_core is a boolean, absent or null, and nothing 
         folder.path() + "/dynflow.yml:4: :external_core: expected boolean, got string false");
 }
 
+TEST_CASE("dynflow.yml: deleted tasks are kept when that is asked for") {
+  const TemporaryFolder folder;
+  const auto backup_folder = [&](std::string_view text) {
+    folder.write("dynflow.yml", text);
+    const auto settings = load_dynflow(folder.path());
+    REQUIRE(settings.ok());
+    return settings->backup_folder;
+  };
+  CHECK(backup_folder(":backup_dir: /backup\n").empty());
+  CHECK(backup_folder(":backup_deleted_plans: false\n:backup_dir: /backup\n").empty());
+  CHECK(backup_folder(":backup_deleted_plans: true\n") == "/var/lib/foreman-proxy/dynflow/backup");
+  CHECK(backup_folder(":backup_deleted_plans: true\n:backup_dir: /backup\n") == "/backup");
+}
+
 TEST_CASE("dynflow.yml: edge files") {
   const TemporaryFolder folder;
   for (const char* name : {"empty.yml", "only-marker.yml", "only-comments.yml"}) {

@@ -11,6 +11,7 @@ std::vector<StoreTest> plan_tests();
 std::vector<StoreTest> list_tests();
 std::vector<StoreTest> message_tests();
 std::vector<StoreTest> cleaning_tests();
+std::vector<StoreTest> archive_tests();
 std::vector<StoreTest> delayed_tests();
 std::vector<StoreTest> secret_tests();
 std::vector<StoreTest> world_tests();
