@@ -134,6 +134,9 @@ class Running : public PhaseContext {
   virtual void output_chunk(std::string text, std::string kind = "stdout") = 0;
   // The rows that earlier runs left. Blocks on the store. Throws ActionError when it cannot be read.
   virtual std::vector<persistence::OutputChunk> stored_output_chunks() = 0;
+  // Removes the output that this action has given until now, that of its runner included, when the result of this run is stored; a run that
+  // fails drops nothing. Does not block.
+  virtual void drop_output_chunks() = 0;
   virtual int step_id() const = 0;
   // True when the plan was halted, or taken away from this world, while this runs: it should return soon, and nothing it did is kept.
   // From any thread.

@@ -123,6 +123,7 @@ class Execution : public std::enable_shared_from_this<Execution> {
     std::string output_text;
     persistence::WriteBatch rows;
     std::vector<persistence::OutputChunk> chunks;
+    std::optional<std::size_t> dropped_chunks;  // so many of them, and all earlier output of the action, are to go
     std::vector<std::pair<Event, Duration>> planned_events;
     std::vector<Launch> launches;          // sub-plans
     std::vector<std::function<void(Status)>> listeners;  // hear when this is durable

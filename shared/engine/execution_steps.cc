@@ -92,6 +92,7 @@ class Execution::RunningContext final : public ContextBase<Running> {
     if (!chunks.ok()) throw ActionError("StandardError", "stored output cannot be read: " + chunks.error().message());
     return std::move(*chunks);
   }
+  void drop_output_chunks() override { outcome_.dropped_chunks = outcome_.chunks.size(); }
   int step_id() const override { return step_id_; }
   std::string_view secrets_loss() const override { return execution_.secrets_loss_; }
   Result<std::vector<Planned>> plan_sub_plans(std::vector<PlanRequest> requests) override {
@@ -207,6 +208,10 @@ void Execution::execute_run(WorkItem item) {
   if (!secrets_.is_null()) wipe_unused_stack();
   if (is_halted_) return abandon(id, before, outcome);
   take_output();  // what the action itself has said, before it may end the plan
+  if (outcome.dropped_chunks && !outcome.error) {
+    pending_.drop_output(step(id).action_id);
+    outcome.chunks.erase(outcome.chunks.begin(), outcome.chunks.begin() + static_cast<std::ptrdiff_t>(*outcome.dropped_chunks));
+  }
   if (!outcome.chunks.empty()) {
     auto& list = pending_.chunks[step(id).action_id];
     std::move(outcome.chunks.begin(), outcome.chunks.end(), std::back_inserter(list));

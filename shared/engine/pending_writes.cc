@@ -29,6 +29,7 @@ WriteBatch PendingWrites::to_batch(const persistence::PlanRecord& plan) {
   sort_unique(actions);
   WriteBatch batch;
   // Output first: it was there before the result that follows.
+  for (const int id : dropped_output) batch.add(WriteBatch::DropChunks{plan.id, id});
   for (const auto& [action_id, list] : chunks) batch.add(WriteBatch::AppendChunks{plan.id, action_id, list});
   for (const int id : steps) batch.add(WriteBatch::UpdateStep{plan.id, plan.steps[static_cast<std::size_t>(id - 1)]});
   for (const int id : actions) {
@@ -40,11 +41,17 @@ WriteBatch PendingWrites::to_batch(const persistence::PlanRecord& plan) {
   return batch;
 }
 
+void PendingWrites::drop_output(int action_id) {
+  dropped_output.insert(action_id);
+  chunks.erase(action_id);
+}
+
 void PendingWrites::append(PendingWrites later) {
   has_plan |= later.has_plan;
   move_to_end(steps, later.steps);
   move_to_end(actions, later.actions);
   rows.add(std::move(later.rows));
+  for (const int action_id : later.dropped_output) drop_output(action_id);
   for (auto& [action_id, list] : later.chunks) move_to_end(chunks[action_id], list);
   move_to_end(announced_steps, later.announced_steps);
   move_to_end(waiters, later.waiters);

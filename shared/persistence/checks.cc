@@ -94,6 +94,8 @@ std::string_view first_bad(const WriteBatch::AppendChunks& change) {
   return {};
 }
 
+std::string_view first_bad(const WriteBatch::DropChunks& change) { return first_bad({{"plan id", change.plan_id}}); }
+
 std::string_view first_bad(const WriteBatch::PutEvent& change) {
   const EventRecord& event = change.event;
   return first_bad({{"event id", event.id},

@@ -115,7 +115,7 @@ struct PlanProgress {
   std::vector<HistoryEntry> history;
 };
 
-// One piece of output. `sequence` counts from 1 within an action and never has holes.
+// One piece of output. `sequence` counts from 1 within an action, without holes but for what was dropped.
 struct OutputChunk {
   std::int64_t sequence = 0;
   std::string output_type;  // "stdout", "stderr", "debug"

@@ -32,6 +32,7 @@ class WriteBatch {
   // Replaces output, and input unless that is empty (an action's input is an object, never empty text).
   struct UpdateAction { std::string plan_id; int action_id; std::string input; std::string output; };
   struct AppendChunks { std::string plan_id; int action_id; std::vector<OutputChunk> chunks; };
+  struct DropChunks { std::string plan_id; int action_id; };  // all that are stored; none is no mistake
   struct PutEvent { EventRecord event; };       // an id that is stored already is kept as it is
   struct DeleteEvent { std::string event_id; };
   // The world that owns the plan looks for events; for those who put one for a plan that another world works on.
@@ -46,8 +47,8 @@ class WriteBatch {
   struct PutSecrets { std::string plan_id; std::string sealed; };
   struct DeleteSecrets { std::string plan_id; };
   struct ReleaseLocks { std::string plan_id; };     // all that the plan holds
-  using Change = std::variant<InsertPlan, UpdatePlan, ReplacePlan, UpdateStep, UpdateAction, AppendChunks, PutEvent,
-                              DeleteEvent, WakeOwner, PutOutbox, DeleteOutbox, PutDelayed, DeleteDelayed, PutSecrets,
+  using Change = std::variant<InsertPlan, UpdatePlan, ReplacePlan, UpdateStep, UpdateAction, AppendChunks, DropChunks,
+                              PutEvent, DeleteEvent, WakeOwner, PutOutbox, DeleteOutbox, PutDelayed, DeleteDelayed, PutSecrets,
                               DeleteSecrets, ReleaseLocks>;
 
   template <class C>

@@ -85,6 +85,7 @@ class ActionDriver::RunContext final : public Context<Running> {
     driver_.chunks_.push_back({number, std::move(kind), std::move(text), clock().now(), {}});
   }
   std::vector<persistence::OutputChunk> stored_output_chunks() override { return driver_.chunks_; }
+  void drop_output_chunks() override { driver_.chunks_.clear(); }
   int step_id() const override { return kRunStep; }
   Result<std::vector<Planned>> plan_sub_plans(std::vector<PlanRequest> requests) override {
     std::vector<Planned> planned;

@@ -74,6 +74,7 @@ Named named_by(const WriteBatch::Change& change) {
     return {one->plan_id, fmt::format("action {}", one->action_id)};
   }
   if (const auto* one = std::get_if<WriteBatch::AppendChunks>(&change)) return {one->plan_id, ""};
+  if (const auto* one = std::get_if<WriteBatch::DropChunks>(&change)) return {one->plan_id, ""};
   if (const auto* one = std::get_if<WriteBatch::PutDelayed>(&change)) return {one->delayed.plan_id, ""};
   if (const auto* one = std::get_if<WriteBatch::PutSecrets>(&change)) return {one->plan_id, ""};
   return {};

@@ -60,6 +60,11 @@ constexpr Statement kUpdateActionsSql{
     " unnest($1::text[],$2::bigint[],$3::text[],$4::text[]) AS d (a,b,c,d) JOIN plans p ON p.id = d.a"
     " WHERE s.plan = p.number AND s.id = d.b AND may_write($5, p.owner) RETURNING 1)"
     " SELECT expect_rows(count(*), $6) FROM u"};
+constexpr Statement kDropChunksSql{
+    "WITH w AS (SELECT p.number AS plan, d.b AS action_id FROM unnest($1::text[],$2::bigint[]) AS d (a,b)"
+    " JOIN plans p ON p.id = d.a AND may_write($3, p.owner)),"
+    " gone AS (DELETE FROM chunks c USING w WHERE c.plan = w.plan AND c.action_id = w.action_id)"
+    " SELECT expect_rows(count(*), $4) FROM w"};
 constexpr Statement kAppendChunksSql{
     "WITH u AS (INSERT INTO chunks SELECT p.number, d.b, d.c, d.d, d.e, d.f, d.g FROM"
     " unnest($1::text[],$2::bigint[],$3::bigint[],$4::text[],$5::text[],$6::bigint[],$7::text[]) AS d (a,b,c,d,e,f,g)"
@@ -172,6 +177,7 @@ const std::array<Script::KindOfChange, Script::kKindCount> Script::kKinds = {{
     {"tttiiffti", {{{&kUpdatePlansSql, 9, true, true}}}},
     {"titttiiffff", {{{&kUpdateStepsSql, 11, true, true}}}},
     {"titt", {{{&kUpdateActionsSql, 4, true, true}}}},
+    {"ti", {{{&kDropChunksSql, 2, true, true}}}},
     {"tiittit", {{{&kAppendChunksSql, 7, true, true}}}},
     {"ttittii", {{{&kPutEventsSql, 7}}}},
     {"t", {{{&kDeleteEventsSql, 1}}}},
@@ -310,6 +316,11 @@ void Script::add_change(const WriteBatch::AppendChunks& change) {
         .add_row(change.plan_id, change.action_id, chunk.sequence, chunk.output_type, chunk.output, chunk.timestamp,
                  chunk.id);
   }
+}
+
+void Script::add_change(const WriteBatch::DropChunks& change) {
+  const std::size_t round = place("p", change.plan_id, kDropChunks, kNoRow);
+  columns(round, kDropChunks).add_row(change.plan_id, change.action_id);
 }
 
 void Script::add_change(const WriteBatch::PutEvent& change) {

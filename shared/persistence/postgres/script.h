@@ -40,6 +40,7 @@ class Script {
     kUpdatePlans,
     kUpdateSteps,
     kUpdateActions,
+    kDropChunks,
     kAppendChunks,
     kPutEvents,
     kDeleteEvents,
@@ -73,6 +74,7 @@ class Script {
   void add_change(const WriteBatch::UpdateStep& change);
   void add_change(const WriteBatch::UpdateAction& change);
   void add_change(const WriteBatch::AppendChunks& change);
+  void add_change(const WriteBatch::DropChunks& change);
   void add_change(const WriteBatch::PutEvent& change);
   void add_change(const WriteBatch::DeleteEvent& change);
   void add_change(const WriteBatch::WakeOwner& change);

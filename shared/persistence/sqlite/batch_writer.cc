@@ -219,6 +219,12 @@ Status BatchWriter::apply_change(const WriteBatch::AppendChunks& change) {
   return {};
 }
 
+Status BatchWriter::apply_change(const WriteBatch::DropChunks& change) {
+  const Result<PlanRow*> plan = find_plan(change.plan_id);
+  if (!plan.ok()) return plan.error();
+  return drop_chunks_.run((*plan)->number, change.action_id);
+}
+
 Status BatchWriter::apply_change(const WriteBatch::PutEvent& change) {
   const EventRecord& event = change.event;
   return put_event_.run(event.id, event.plan_id, event.step_id, event.name, event.data, event.created_at,

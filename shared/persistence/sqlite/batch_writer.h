@@ -54,6 +54,7 @@ class BatchWriter {
   Status apply_change(const WriteBatch::UpdateStep& change);
   Status apply_change(const WriteBatch::UpdateAction& change);
   Status apply_change(const WriteBatch::AppendChunks& change);
+  Status apply_change(const WriteBatch::DropChunks& change);
   Status apply_change(const WriteBatch::PutEvent& change);
   Status apply_change(const WriteBatch::DeleteEvent& change);
   // The only world there is needs no waking: it has put the event itself.
@@ -100,6 +101,7 @@ class BatchWriter {
   Statement insert_action_{database_, "INSERT INTO actions VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10)"};
   Statement insert_step_{database_, "INSERT INTO steps VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15)"};
   Statement insert_chunk_{database_, "INSERT INTO chunks VALUES (?1,?2,?3,?4,?5,?6,?7)"};
+  Statement drop_chunks_{database_, "DELETE FROM chunks WHERE plan=?1 AND action_id=?2"};
   Statement update_plan_{database_,
                          "UPDATE plans SET state=?2, result=?3, started_at=?4, ended_at=?5, execution_time=?6,"
                          " real_time=?7, history=?8, resting_since=?9 WHERE number=?1"};

@@ -120,6 +120,7 @@ class ScriptedStore final : public persistence::Store {
   void apply(const Batch::AppendChunks& c);
   void apply(const Batch::PutEvent& c) { events_.emplace(c.event.id, c.event); }
   void apply(const Batch::DeleteEvent& c) { events_.erase(c.event_id); }
+  void apply(const Batch::DropChunks& c) { chunks_.erase({c.plan_id, c.action_id}); }
   void apply(const Batch::WakeOwner&) {}
   void apply(const Batch::PutOutbox& c);
   void apply(const Batch::DeleteOutbox& c);

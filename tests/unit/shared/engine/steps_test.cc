@@ -301,3 +301,54 @@ TEST_CASE("events that nobody takes are counted", "[events][X02][V04][V05]") {
 
 }  // namespace
 }  // namespace dynflow::engine
+TEST_CASE("an action drops the output it has given", "[output][S17]") {
+  Engine engine;
+  engine.add({.name = "Talk",
+              .run =
+                  [&](Running& r, const Event* event) {
+                    r.output_chunk(event ? event->name : "first");
+                    if (!event) return static_cast<void>(r.suspend());
+                    r.drop_output_chunks();
+                    r.output_chunk("after " + event->name);
+                    if (event->name == "fail") throw std::runtime_error("told to");
+                    if (event->name != "end") r.suspend();
+                  },
+              .takes_events = true});
+  const std::string id = engine.run("Talk").id;
+  const auto texts = [&] {
+    Names all;
+    const auto stored = engine.store.load_chunks(id, 1, 0, 0).value();
+    for (const auto& chunk : stored) {
+      all.push_back(std::to_string(chunk.sequence) + " " + chunk.output);
+    }
+    return all;
+  };
+  CHECK(texts() == Names{"1 first"});
+  SECTION("with what came from outside meanwhile") {
+    engine.world->append_output(id, 1, {{0, "stdout", "outside", engine.clock.now(), {}}});
+    engine.world->send(id, 2, {"go on", {}});
+    engine.settle(id);
+    CHECK(texts().size() == 1);
+    CHECK_THAT(texts().front(), Catch::EndsWith(" after go on"));
+    engine.world->send(id, 2, {"end", {}});
+    CHECK(shown(engine.settle(id)) == "stopped/success");
+    CHECK(texts().size() == 1);
+    CHECK_THAT(texts().front(), Catch::EndsWith(" after end"));
+  }
+  SECTION("not when it fails") {
+    engine.world->send(id, 2, {"fail", {}});
+    CHECK(shown(engine.settle(id)) == "paused/error");
+    CHECK(texts() == Names{"1 first", "2 fail", "3 after fail"});
+  }
+  SECTION("nor twice when the store fails first") {
+    engine.store.fail_next(2);
+    engine.world->append_output(id, 1, {{0, "stdout", "outside", engine.clock.now(), {}}});
+    engine.world->send(id, 2, {"go on", {}});
+    engine.world->send(id, 2, {"end", {}});
+    engine.scheduler->run_to_the_end();  // the store is tried again by a timer
+    CHECK(shown(engine.settle(id)) == "stopped/success");
+    CHECK(texts().size() == 1);
+    CHECK_THAT(texts().front(), Catch::EndsWith(" after end"));
+  }
+}
+

@@ -233,6 +233,37 @@ void chunks_are_read_in_parts(Store& store) {
                Code::kConflict);
 }
 
+void chunks_are_dropped(Store& store) {
+  for (const char* id : {"id", "other"}) {
+    REQUIRE(store.commit(insertion_of(id)).ok());
+    for (const int action : {1, 2}) {
+      const WriteBatch::AppendChunks append{id, action, {sample_chunk(1, "a"), sample_chunk(2, "b")}};
+      REQUIRE(store.commit(batch_of(append)).ok());
+    }
+  }
+  REQUIRE(store.commit(batch_of(WriteBatch::DropChunks{"id", 2})).ok());
+  CHECK(chunks(store, "id", 2).empty());
+  CHECK(chunks(store, "id", 1).size() == 2);
+  CHECK(chunks(store, "other", 2).size() == 2);
+  // Before and after others in one batch: what came earlier goes, what comes later stays.
+  REQUIRE(store
+              .commit(batch_of(WriteBatch::AppendChunks{"id", 1, {sample_chunk(3, "c")}}, WriteBatch::DropChunks{"id", 1},
+                               WriteBatch::AppendChunks{"id", 1, {sample_chunk(4, "d")}},
+                               WriteBatch::DropChunks{"id", 2}))
+              .ok());
+  const auto left = chunks(store, "id", 1);
+  REQUIRE(left.size() == 1);
+  CHECK(left.front() == sample_chunk(4, "d"));
+  CHECK(chunks(store, "id", 1, 3).size() == 1);
+  // Twice, and a number that is free again.
+  REQUIRE(store
+              .commit(batch_of(WriteBatch::DropChunks{"id", 1}, WriteBatch::DropChunks{"id", 1},
+                               WriteBatch::AppendChunks{"id", 1, {sample_chunk(1, "e")}}))
+              .ok());
+  CHECK(chunks(store, "id", 1) == std::vector<OutputChunk>{sample_chunk(1, "e")});
+  require_code(store.commit(batch_of(WriteBatch::DropChunks{"unknown", 1})), Code::kNotFound);
+}
+
 void plan_is_replaced(Store& store) {
   REQUIRE(store.commit(insertion_of("before")).ok());
   PlanRecord scheduled;
@@ -282,6 +313,7 @@ std::vector<StoreTest> plan_tests() {
       {"batches keep their order", "", batches_keep_their_order},
       {"an empty batch succeeds", "", empty_batch_succeeds},
       {"chunks are read in parts", "[S17]", chunks_are_read_in_parts},
+      {"chunks are dropped", "[S17]", chunks_are_dropped},
       {"large texts survive", "[S22]", large_texts_survive},
       {"texts that cannot be stored are refused", "", unstorable_texts_are_refused},
   };
