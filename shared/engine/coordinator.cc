@@ -178,7 +178,7 @@ void Coordinator::claim() {
 
 // True: there may be more, and room for them.
 Result<bool> Coordinator::claim_portion() {
-  const std::size_t wanted = std::min(store().is_shared() ? kPortion : kLonePortion, tasks_.room(is_overdue_));
+  const std::size_t wanted = std::min(has_company_ ? kPortion : kLonePortion, tasks_.room(is_overdue_));
   if (wanted == 0 || !may_have_orphans_.exchange(false)) return false;
   auto claimed = store().claim_orphans(wanted);
   if (!claimed.ok()) {

@@ -31,17 +31,19 @@ constexpr Statement kWorldsSql{
     "SELECT id, meta, (extract(epoch FROM last_seen) * 1000000)::bigint, lease_until >= clock_timestamp() FROM worlds"
     " ORDER BY epoch"};
 
-// Owners are few, plans are many: the index is asked for one owner after the other.
+// Owners are few, plans are many: the index is asked for one owner after the other, and of each that is gone for no more than are wanted.
 constexpr Statement kClaimOrphansSql{
     "WITH RECURSIVE owners (owner) AS ("
     "(SELECT owner FROM plans WHERE state IN ('pending', 'planning', 'planned', 'running') ORDER BY owner LIMIT 1)"
     " UNION ALL SELECT (SELECT p.owner FROM plans p WHERE p.state IN ('pending', 'planning', 'planned', 'running')"
     " AND p.owner > o.owner ORDER BY p.owner LIMIT 1) FROM owners o WHERE o.owner IS NOT NULL),"
-    " orphans AS MATERIALIZED (SELECT p.number FROM plans p WHERE p.state IN ('pending', 'planning', 'planned', 'running')"
-    " AND p.owner IN (SELECT owner FROM owners o WHERE NOT EXISTS (SELECT 1 FROM worlds w WHERE w.id = o.owner))"
-    " ORDER BY p.number LIMIT $2::bigint FOR UPDATE OF p SKIP LOCKED)"
-    " UPDATE plans SET owner = $1, claim = $3::bigint FROM orphans WHERE plans.number = orphans.number"
-    " RETURNING plans.number, plans.id"};
+    " gone AS MATERIALIZED (SELECT o.owner FROM owners o WHERE o.owner IS NOT NULL"
+    " AND NOT EXISTS (SELECT 1 FROM worlds w WHERE w.id = o.owner)),"
+    " orphans AS MATERIALIZED (SELECT found.number FROM gone CROSS JOIN LATERAL (SELECT p.number FROM plans p"
+    " WHERE p.state IN ('pending', 'planning', 'planned', 'running') AND p.owner = gone.owner"
+    " ORDER BY p.number LIMIT $2::bigint FOR UPDATE SKIP LOCKED) AS found ORDER BY found.number LIMIT $2::bigint)"
+    " UPDATE plans SET owner = $1, claim = $3::bigint WHERE number = ANY (ARRAY(SELECT number FROM orphans)) RETURNING number, id"};
+// What claims whose answer was lost have brought; it looks at all that the world owns.
 constexpr Statement kClaimedSql{
     "SELECT number, id FROM plans WHERE owner = $1 AND state IN ('pending', 'planning', 'planned', 'running')"
     " AND claim = ANY($2::bigint[])"};
@@ -205,7 +207,7 @@ Result<std::vector<std::string>> Worlds::claim_orphans(const Fence& fence, std::
     Column doubtful('i');
     for (const std::int64_t claim : claims) doubtful.add(claim);
     connection.queue(kClaimOrphansSql, fence.world, static_cast<std::int64_t>(limit), claims.back());
-    connection.queue(kClaimedSql, fence.world, doubtful);
+    if (claims.size() > 1) connection.queue(kClaimedSql, fence.world, doubtful);
   });
   const std::lock_guard lock(mutex_);
   if (!answers.ok()) {

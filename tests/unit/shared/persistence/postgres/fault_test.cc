@@ -6,6 +6,7 @@
 #include <set>
 #include <thread>
 
+#include "shared/persistence/postgres/postgres_store.h"
 #include "tests/unit/shared/persistence/postgres/cluster.h"
 #include "tests/unit/shared/persistence/postgres/proxy.h"
 #include "tests/unit/shared/persistence/sample_plans.h"
@@ -187,6 +188,128 @@ TEST_CASE("a wake comes after a lost connection and its messages are heard again
   }
   CHECK(was_heard);
   owner->stop();
+}
+
+TEST_CASE("a server that becomes read-only refuses writes and is read on", "[store]") {
+  Cluster& cluster = Cluster::get();
+  const std::string schema = cluster.make_schema();
+  const auto store = open_started(cluster.url(schema));
+  REQUIRE(store->commit(insertion_of("before")).ok());
+  struct ReadOnly {
+    ReadOnly() { set("on"); }
+    ~ReadOnly() { set("off"); }
+    static void set(const std::string& value) {
+      Cluster::get().execute("ALTER SYSTEM SET default_transaction_read_only = " + value);
+      Cluster::get().execute("SELECT pg_reload_conf()");
+    }
+  };
+  const auto soon = std::chrono::steady_clock::now() + 30s;
+  {
+    const ReadOnly meanwhile;
+    Status refused;
+    for (int i = 0; refused.ok() && std::chrono::steady_clock::now() < soon; ++i) {
+      refused = store->commit(insertion_of("at first " + std::to_string(i)));  // until the reload has reached the writer
+    }
+    REQUIRE_FALSE(refused.ok());
+    CHECK(refused.error().code() == Code::kUnavailable);
+    CHECK_THAT(refused.error().message(), Catch::Contains("read-only"));
+    CHECK(store->load_plan("before").ok());
+    CHECK(store->clean(kSampleTime, 10).error().code() == Code::kUnavailable);
+    StoreOptions options;
+    options.database = cluster.url(schema);
+    const auto opened = open_postgres_store(options);
+    REQUIRE_FALSE(opened.ok());
+    CHECK(opened.error().code() == Code::kUnavailable);
+    CHECK_THAT(opened.error().message(), Catch::Contains("PostgreSQL") && Catch::Contains("read-only"));
+  }
+  bool is_written = false;
+  while (!is_written && std::chrono::steady_clock::now() < soon) is_written = store->commit(insertion_of("after")).ok();
+  CHECK(is_written);
+  CHECK(counted(schema) == stored(schema));
+}
+
+TEST_CASE("a damaged row in PostgreSQL is that plan's trouble only", "[store]") {
+  Cluster& cluster = Cluster::get();
+  const std::string schema = cluster.make_schema();
+  {
+    const auto store = open_started(cluster.url(schema));
+    for (const char* id : {"good", "history", "step", "error"}) REQUIRE(store->commit(insertion_of(id, "parent")).ok());
+    DelayedRecord delayed;
+    delayed.plan_id = "good";
+    delayed.blocked_by = {"history"};
+    REQUIRE(store->commit(batch_of(WriteBatch::PutDelayed{delayed})).ok());
+  }
+  const auto number = [](const std::string& id) { return "(SELECT number FROM plans WHERE id = '" + id + "')"; };
+  cluster.execute("UPDATE plans SET history = '{', resting_since = 0 WHERE id = 'history'", schema);
+  cluster.execute("UPDATE steps SET phase = 'x' WHERE id = 2 AND plan = " + number("step"), schema);
+  cluster.execute("UPDATE steps SET error = '1' WHERE id = 2 AND plan = " + number("error"), schema);
+  const auto store = open_started(cluster.url(schema));
+  for (const char* id : {"history", "step", "error"}) {
+    CAPTURE(id);
+    const auto plan = store->load_plan(id);
+    REQUIRE_FALSE(plan.ok());
+    CHECK(plan.error().code() == Code::kCorrupt);
+    CHECK_THAT(plan.error().message(), Catch::Contains(id));
+  }
+  CHECK(store->load_plan("good").ok());
+  CHECK(store->load_statuses({"good", "history"})->size() == 2);
+  CHECK(store->load_sub_plans("parent")->size() == 4);
+  const auto found = store->find_plans({}, {});
+  REQUIRE(found.ok());
+  CHECK(found->size() == 4);
+  REQUIRE(store->join({"world", "{}", {}, false}, 1h).ok());
+  const auto claimed = store->claim_orphans(10);
+  REQUIRE(claimed.ok());
+  CHECK(claimed->size() == 4);
+  CHECK(store->load_ready_delayed(kSampleTime, 10)->empty());
+  CHECK(store->load_prerequisites("good")->size() == 1);
+  CHECK(store->sweep().ok());
+  // It can be removed, and put right.
+  CHECK(*store->clean(kSampleTime, 10) == 1);
+  CHECK(store->load_plan("history").error().code() == Code::kNotFound);
+  StepRecord step = sample_plan("error").steps[1];
+  REQUIRE(store->commit(batch_of(WriteBatch::UpdateStep{"error", step})).ok());
+  CHECK(store->load_plan("error").ok());
+  CHECK(counted(schema) == stored(schema));
+}
+
+TEST_CASE("claims in portions look at each plan a few times, however many there are", "[store]") {
+  Cluster& cluster = Cluster::get();
+  const std::string schema = cluster.make_schema();
+  constexpr int kPlans = 4000;
+  constexpr std::size_t kPortion = 50;
+  {
+    const auto store = open_started(cluster.url(schema));
+    WriteBatch batch;
+    for (int i = 0; i < kPlans; ++i) {
+      PlanRecord plan = sample_plan(std::to_string(i));
+      plan.owner = i % 2 == 0 ? "gone" : "long gone";
+      batch.add(WriteBatch::InsertPlan{std::move(plan)});
+    }
+    REQUIRE(store->commit(std::move(batch)).ok());
+  }
+  // What is looked at is counted when connections end.
+  const auto looked_at = [&] {
+    return std::stoll(cluster.execute("SELECT coalesce(idx_tup_fetch, 0) + seq_tup_read FROM pg_stat_user_tables"
+                                      " WHERE relname = 'plans' AND schemaname = '" + schema + "'"));
+  };
+  const auto before = looked_at();
+  {
+    const auto store = open_started(cluster.url(schema));
+    REQUIRE(store->join({"world", "{}", {}, false}, 1h).ok());
+    int claimed = 0;
+    while (true) {
+      const auto ids = store->claim_orphans(kPortion);
+      REQUIRE(ids.ok());
+      if (ids->empty()) break;
+      // The oldest first, from both.
+      CHECK(ids->front() == std::to_string(claimed));
+      CHECK(ids->back() == std::to_string(claimed + static_cast<int>(kPortion) - 1));
+      claimed += static_cast<int>(ids->size());
+    }
+    CHECK(claimed == kPlans);
+  }
+  CHECK(looked_at() - before < 10 * kPlans);
 }
 
 TEST_CASE("a world writes nothing to the plan of another one", "[store]") {
