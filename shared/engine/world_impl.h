@@ -93,6 +93,8 @@ class World::Impl {
   // world_launch.cc
   // Takes the ids, so that nothing else here works on these plans. Errors: kBusy, kConflict.
   Status reserve(const std::vector<std::string>& ids, Reservation kind);
+  // Its id is taken, and there is neither an execution yet nor a place in the line. Under mutex_.
+  bool is_on_its_way(const std::string& id) const;
   // The same for one plan that is stored, and takes it out of the line when it waits for its start.
   Status reserve_stored(const std::string& id);
   void release(const std::vector<std::string>& ids);
@@ -132,6 +134,7 @@ class World::Impl {
   Status take_over_one(const std::string& plan_id);
   void hand_over_events(std::vector<persistence::EventRecord> events);
   void plan_event_came(const persistence::EventRecord& event, bool has_followers);
+  void look_again_soon();
   void delete_events(const std::vector<std::string>& ids, Done done = {});
   void drop_all();
   bool are_dropped() const;
@@ -139,6 +142,7 @@ class World::Impl {
   // world_plans.cc. What the callers cannot wait for: they are on a strand.
   void begin_resume(const std::string& plan_id, Done done);
   void begin_skip(const std::string& plan_id, int step_id, Done done);
+  Status halt_in_work(const std::string& plan_id, Execution& execution);
   void begin_halt(const std::string& plan_id, Done done);
   Result<PlanRecord> load_paused(const std::string& plan_id) const;
   // Writes a plan that no execution has in hand, and releases it. `rows` go with it.

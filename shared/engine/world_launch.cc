@@ -20,16 +20,17 @@ constexpr std::chrono::milliseconds kReadRetry{1000};
 
 }  // namespace
 
+bool World::Impl::is_on_its_way(const std::string& id) const {
+  const auto found = active_.find(id);
+  return found != active_.end() && found->second.execution == nullptr && !found->second.is_waiting;
+}
+
 Status World::Impl::reserve(const std::vector<std::string>& ids, Reservation kind) {
   const bool is_new = kind != Reservation::kKnown;
   std::unique_lock lock(mutex_);
-  const auto is_on_its_way = [this](const std::string& id) {
-    const auto found = active_.find(id);
-    return found != active_.end() && found->second.execution == nullptr && !found->second.is_waiting;
-  };
   if (kind == Reservation::kNew) {
     wait_until(scheduler(), lock, ids_changed_, Deadline::after(kPatience),
-               [&] { return std::none_of(ids.begin(), ids.end(), is_on_its_way); });
+               [&] { return std::none_of(ids.begin(), ids.end(), [this](const std::string& id) { return is_on_its_way(id); }); });
   }
   if (is_new && active_.size() + ids.size() > options().max_active_plans) {
     return Error(Code::kBusy, "too many execution plans are in work");
@@ -70,10 +71,7 @@ std::shared_ptr<Execution> World::Impl::find(std::string_view plan_id) const {
 std::shared_ptr<Execution> World::Impl::find_taken_up(std::string_view plan_id) const {
   const std::string id(plan_id);
   std::unique_lock lock(mutex_);
-  wait_until(scheduler(), lock, ids_changed_, Deadline::after(kPatience), [&] {
-    const auto found = active_.find(id);
-    return found == active_.end() || found->second.execution || found->second.is_waiting;
-  });
+  wait_until(scheduler(), lock, ids_changed_, Deadline::after(kPatience), [&] { return !is_on_its_way(id); });
   const auto found = active_.find(id);
   return found == active_.end() ? nullptr : found->second.execution;
 }

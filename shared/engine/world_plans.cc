@@ -119,25 +119,36 @@ Status World::Impl::send_durable(std::string_view plan_id, int step_id, Event ev
 Status World::Impl::halt(std::string_view plan_id) {
   if (is_closing()) return Error(Code::kClosed, "the world is stopping");
   const std::string id(plan_id);
-  if (const auto execution = find(id)) {
-    EventRecord request = event_for(id, 0, kHaltPlan, "null");
-    const std::string request_id = request.id;
-    WriteBatch batch;
-    batch.add(WriteBatch::PutEvent{std::move(request)});
-    const Status stored = await<Status>([&](auto done) {
-      membership_.submit(*membership_.term(), std::move(batch), persistence::Durability::kFull, std::move(done));
-    });
-    if (!stored.ok()) return stored;
-    const Status halted = await<Status>([&](auto done) { execution->halt(request_id, std::move(done)); }, kHaltPatience);
-    if (halted.ok() || halted.error().code() == Code::kTimeout) return {};
-    if (halted.error().code() != Code::kConflict) return halted;
-    delete_events({request_id});
-    wait_until_gone(id);  // it has just ended by itself: paused, perhaps
+  const Deadline deadline = Deadline::after(kPatience);
+  while (true) {
+    if (const auto execution = find_taken_up(id)) {
+      const Status halted = halt_in_work(id, *execution);
+      if (halted.ok() || halted.error().code() != Code::kConflict) return halted;
+      wait_until_gone(id);  // it has just ended by itself: paused, perhaps
+    }
+    const Status halted = await<Status>([&](auto done) { begin_halt(id, std::move(done)); });
+    // Somebody else has just got it into hands: it is launched, resumed, skipped, taken up.
+    if (halted.ok() || halted.error().code() != Code::kConflict || deadline.has_passed()) return halted;
   }
-  return await<Status>([&](auto done) { begin_halt(id, std::move(done)); });
 }
 
-// Of a plan without execution. `done` is called without the plan being reserved.
+// kConflict: it had ended.
+Status World::Impl::halt_in_work(const std::string& plan_id, Execution& execution) {
+  EventRecord request = event_for(plan_id, 0, kHaltPlan, "null");
+  const std::string request_id = request.id;
+  WriteBatch batch;
+  batch.add(WriteBatch::PutEvent{std::move(request)});
+  const Status stored = await<Status>([&](auto done) {
+    membership_.submit(*membership_.term(), std::move(batch), persistence::Durability::kFull, std::move(done));
+  });
+  if (!stored.ok()) return stored;
+  Status halted = await<Status>([&](auto done) { execution.halt(request_id, std::move(done)); }, kHaltPatience);
+  if (!halted.ok() && halted.error().code() == Code::kTimeout) return {};
+  if (!halted.ok() && halted.error().code() == Code::kConflict) delete_events({request_id});
+  return halted;
+}
+
+// Of a plan without execution. `done` is called without the plan being reserved. kConflict: somebody has it in hands.
 void World::Impl::begin_halt(const std::string& plan_id, Done done) {
   if (auto reserved = reserve_stored(plan_id); !reserved.ok()) return done(reserved);
   const auto finish = [&](Status status) {

@@ -13,6 +13,7 @@ using persistence::WriteBatch;
 namespace {
 
 constexpr std::chrono::milliseconds kReadRetry{1000};
+constexpr std::chrono::milliseconds kBusyRetry{50};
 
 // Other events wait for the plan to go on.
 bool is_for_resting_plan(const EventRecord& event) {
@@ -124,8 +125,13 @@ void World::Impl::hand_over_events(std::vector<EventRecord> events) {
   delete_events(useless);
 }
 
-// For a plan that is not in work, though ours: paused, or waiting for its place.
+// For a plan that is not in work, though ours: paused, or waiting for its place. While somebody has it in hands the event waits.
 void World::Impl::plan_event_came(const EventRecord& event, bool has_followers) {
+  const bool is_in_hands = [&] {
+    const std::lock_guard lock(mutex_);
+    return is_on_its_way(event.plan_id);
+  }();
+  if (is_in_hands) return look_again_soon();
   const auto forget = [this, id = event.id, plan_id = event.plan_id, name = event.name, has_followers](const Status& status) {
     if (!status.ok()) log::info({.task_id = plan_id}, "{} came to nothing: {}", name, status.error().message());
     delete_events({id}, [this, has_followers](const Status& deleted) {
@@ -133,13 +139,23 @@ void World::Impl::plan_event_came(const EventRecord& event, bool has_followers) 
     });
   };
   if (event.name == kHaltPlan) {
-    begin_halt(event.plan_id, forget);
+    begin_halt(event.plan_id, [this, forget](const Status& status) {
+      if (!status.ok() && status.error().code() == Code::kConflict) return look_again_soon();
+      forget(status);
+    });
   } else if (event.name == kResumePlan) {
     begin_resume(event.plan_id, forget);
   } else if (event.name == kSkipStep) {
     const auto data = json::parse(event.data);
     begin_skip(event.plan_id, data.ok() ? static_cast<int>(json::get_int(*data, "step_id", 0)) : 0, forget);
   }
+}
+
+// For events that stayed stored.
+void World::Impl::look_again_soon() {
+  scheduler().post_at(options().clock->instant() + kBusyRetry, [weak = std::weak_ptr(coordinator_)] {
+    if (const auto coordinator = weak.lock()) coordinator->wake();
+  });
 }
 
 void World::Impl::drop_all() {

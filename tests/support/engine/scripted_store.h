@@ -50,6 +50,8 @@ class ScriptedStore final : public persistence::Store {
   void set_shared(bool is_shared) { is_shared_ = is_shared; }
   // Another world declares this one dead.
   void fence() { is_fenced_ = true; }
+  // Another world stores an event.
+  void put(const persistence::EventRecord& event) { events_.emplace(event.id, event); }
   // Another world has stored something that concerns this one.
   void wake() {
     if (wake_) wake_();
@@ -118,9 +120,9 @@ class ScriptedStore final : public persistence::Store {
   void apply(const Batch::UpdateStep& c) { plans_.at(c.plan_id).steps.at(static_cast<std::size_t>(c.step.id - 1)) = c.step; }
   void apply(const Batch::UpdateAction& c);
   void apply(const Batch::AppendChunks& c);
+  void apply(const Batch::DropChunks& c) { chunks_.erase({c.plan_id, c.action_id}); }
   void apply(const Batch::PutEvent& c) { events_.emplace(c.event.id, c.event); }
   void apply(const Batch::DeleteEvent& c) { events_.erase(c.event_id); }
-  void apply(const Batch::DropChunks& c) { chunks_.erase({c.plan_id, c.action_id}); }
   void apply(const Batch::WakeOwner&) {}
   void apply(const Batch::PutOutbox& c);
   void apply(const Batch::DeleteOutbox& c);

@@ -127,6 +127,27 @@ TEST_CASE("a halted plan's dependents run", "[D12]") {
   CHECK(after == 1);
 }
 
+TEST_CASE("a halt waits for whoever has the plan in hands", "[H01]") {
+  Engine engine;
+  engine.add({.name = "Bad", .run = [](Running&, const Event*) { throw std::runtime_error("no"); }});
+  const std::string id = engine.run("Bad").id;
+  REQUIRE(shown(engine.settle(id)) == "paused/error");
+  engine.store.put({"skip", id, 0, std::string(kSkipStep), R"({"step_id":2})", engine.clock.now(), {}});
+  engine.store.wake();
+  while (engine.world->active_plans() == 0) REQUIRE(engine.scheduler->run_one());
+  // The skip is being written now.
+  SECTION("when it is asked for here") { CHECK(engine.world->halt(id).ok()); }
+  SECTION("when it was stored by another world") {
+    engine.store.put({"halt", id, 0, std::string(kHaltPlan), "null", engine.clock.now(), {}});
+    engine.store.wake();
+    engine.scheduler->advance(std::chrono::seconds(1));
+  }
+  CHECK(history_of(engine.settle(id)) ==
+        Names{"start execution", "pause execution", "step 2 skipped", "halt", "finish execution"});
+  CHECK(engine.store.events().empty());
+  CHECK(engine.world->active_plans() == 0);
+}
+
 // On real threads: the action sees it while it runs.
 TEST_CASE("a running action sees the halt, and what it did is not kept", "[H01][threads]") {
   auto store = std::move(*persistence::open_sqlite_store({}));
