@@ -5,7 +5,7 @@
 //
 // Durability: all that changed since the last write goes into one batch; one batch of a plan is on its way at a time. A run step
 // that acts outside begins only when it is durable that it runs. A write that fails is made again, later and for ever
-// less often, until it succeeds or the store says that it never will.
+// less often, until it succeeds or the store says that it never will; then the plan pauses with that as the error.
 //
 // Source: Dynflow 2.0.0, lib/dynflow/director.rb, director/*.rb, action.rb:524-620.
 #pragma once
@@ -202,6 +202,7 @@ class Execution : public std::enable_shared_from_this<Execution> {
   void flush();
   void written(Status status);
   void retry_later(const Error& error);
+  void fail_unstorable(const Error& error);
   void give_up(const Error& error);
   void when_written(std::function<void(Status)> done);
   void take_output();
@@ -254,6 +255,7 @@ class Execution : public std::enable_shared_from_this<Execution> {
   std::optional<PendingWrites> in_flight_;
   int failed_writes_ = 0;             // in a row
   bool waits_for_retry_ = false;
+  bool is_unstorable_ = false;        // its rows were refused for good, and that is what is written instead
   bool is_given_up_ = false;
 
   const bool may_have_output_;        // chunks of an earlier world or execution may be stored

@@ -313,14 +313,13 @@ void Execution::store_outcome(int step_id, StepState state, Outcome& outcome, Ti
     record.ended_at = clock().now();
     record.execution_time += to_seconds(took);
     record.real_time = std::chrono::duration<double>(*record.ended_at - *record.started_at).count();
-    if (outcome.error) {
-      record.error = outcome.error;
-    } else if (state != StepState::kSkipped && record.error) {
+    if (record.error && state != StepState::kSkipped) {
       // Of an earlier try: over, and kept where people look for what has happened.
       add_history(plan, *record.ended_at, past_error(step_id, *record.error), term_->world_id);
       pending_.has_plan = true;
       record.error.reset();
     }
+    if (outcome.error) record.error = outcome.error;
     if (outcome.progress) {
       record.progress_done = finite(outcome.progress->done);
       record.progress_weight = finite(outcome.progress->weight);

@@ -77,7 +77,10 @@ void Execution::written(Status status) {
 
 void Execution::retry_later(const Error& error) {
   ++failed_writes_;
-  if (is_final(error.code()) || (is_refusal(error.code()) && failed_writes_ > kMaxRefusals)) return give_up(error);
+  if (is_final(error.code()) || (is_refusal(error.code()) && failed_writes_ > kMaxRefusals)) {
+    const bool is_gone = error.code() == Code::kClosed || error.code() == Code::kNotFound;
+    return is_gone || std::exchange(is_unstorable_, true) ? give_up(error) : fail_unstorable(error);
+  }
   if (failed_writes_ == 1) {
     log::error({.task_id = plan_.id}, "the store failed, the plan waits for it: {}", error.message());
   }
@@ -91,6 +94,33 @@ void Execution::retry_later(const Error& error) {
       self->flush();
     });
   });
+}
+
+// The plan must not seem to run for ever. What the rows held is lost; an error has their place.
+void Execution::fail_unstorable(const Error& error) {
+  log::error({.task_id = plan_.id}, "the store refuses the plan's state, it is paused: {}", error.message());
+  failed_writes_ = 0;
+  for (auto& done : std::exchange(pending_.waiters, {})) done(error);
+  const std::vector<int> unsaved = std::exchange(pending_, {}).steps;
+  change([&](PlanRecord& plan) {
+    if (has_ended_) {
+      if (!plan.history.empty() && plan.history.back().name == history_name(plan.state)) plan.history.pop_back();
+      plan.ended_at.reset();
+      has_ended_ = false;
+    }
+    plan.state = PlanState::kRunning;
+    for (StepRecord& lost : plan.steps) {
+      const bool is_at_work = lost.state == StepState::kRunning || lost.state == StepState::kSuspended;
+      const bool is_unsaved = lost.state != StepState::kPending && std::count(unsaved.begin(), unsaved.end(), lost.id) > 0;
+      if (lost.phase == StepPhase::kPlan || (!is_at_work && !is_unsaved)) continue;
+      lost.state = StepState::kError;
+      lost.error = persistence::StepError{"StandardError", storable_text("its result could not be stored: " + error.message()), {}};
+      pending_.steps.push_back(lost.id);
+    }
+  });
+  enter(PlanState::kPaused);
+  tell_dropped();
+  flush();
 }
 
 // What is stored is the truth from now on: the next world takes the plan up from there.

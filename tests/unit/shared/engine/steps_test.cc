@@ -111,6 +111,48 @@ TEST_CASE("whatever is thrown is stored as the error of the step", "[execution][
   CHECK(engine.world->active_plans() == 0);
 }
 
+TEST_CASE("an error that another one follows stays in the history", "[execution][Q1]") {
+  Engine engine;
+  int runs = 0;
+  engine.add({.name = "Bad", .run = [&](Running&, const Event*) { throw std::runtime_error(std::to_string(++runs)); }});
+  const std::string id = engine.run("Bad").id;
+  REQUIRE(engine.world->resume(id).ok());
+  const PlanRecord plan = engine.settle(id);
+  CHECK(step_of(plan, 2).error->message == "2");
+  CHECK(history_of(plan) == Names{"start execution", "pause execution", "start execution",
+                                  "step 2 had failed: RuntimeError - 1", "pause execution"});
+}
+
+TEST_CASE("a result that the store refuses is an error of the step, and the plan can be resumed", "[execution][Q2]") {
+  // Refused at once, or again and again.
+  const auto [failures, code] = GENERATE(std::pair(1, Code::kConflict), std::pair(1, Code::kInvalid), std::pair(9, Code::kFailed));
+  const bool ends_plan = GENERATE(true, false);
+  CAPTURE(to_string(code), ends_plan);
+  Engine engine;
+  engine.add({.name = "Wait",
+              .run =
+                  [](Running& r, const Event* event) {
+                    if (!event || event->name != "end") r.suspend();
+                    r.output()["event"] = event ? event->name : "none";
+                  },
+              .takes_events = true});
+  const std::string id = engine.run("Wait").id;
+  engine.store.fail_next(failures, code);
+  engine.world->send(id, 2, {ends_plan ? "end" : "go on", {}});
+  engine.scheduler->run_to_the_end();
+  PlanRecord plan = engine.settle(id);
+  CHECK(shown(plan) == "paused/error");
+  CHECK(step_of(plan, 2).error->message == "its result could not be stored: told to fail");
+  CHECK(history_of(plan) == Names{"start execution", "pause execution"});
+  CHECK_FALSE(plan.ended_at);
+  CHECK(output_of(plan)["event"] == "none");
+  CHECK(engine.world->active_plans() == 0);
+  REQUIRE(engine.world->resume(id).ok());
+  engine.settle(id);
+  engine.world->send(id, 2, {"end", {}});
+  CHECK(shown(engine.settle(id)) == "stopped/success");
+}
+
 TEST_CASE("an event to a suspended step that takes none is its error", "[execution]") {
   Engine engine;
   engine.add({.name = "Deaf", .run = [](Running& r, const Event*) { r.suspend(); }});
@@ -276,31 +318,6 @@ TEST_CASE("output chunks go in order with the result of their run", "[output]") 
   CHECK(step_of(engine.settle(id), 2).error->message == "stored output cannot be read: told to fail");
 }
 
-TEST_CASE("events that nobody takes are counted", "[events][X02][V04][V05]") {
-  Engine engine;
-  engine.add({.name = "Listen",
-              .run =
-                  [](Running& r, const Event* event) {
-                    if (!event) r.suspend();
-                  },
-              .takes_events = true});
-  const std::string id = engine.run("Listen").id;
-  CHECK(engine.world->dead_letters() == 0);
-  engine.world->send("nobody", 2, {"a", {}});
-  engine.world->send(id, 1, {"a", {}});
-  engine.world->send(id, 99, {"a", {}});
-  engine.settle(id);
-  CHECK(engine.world->dead_letters() == 3);
-  engine.world->send(id, 2, {"end", {}});
-  engine.world->send(id, 2, {"late", {}});  // its step ends before its turn
-  CHECK(shown(engine.settle(id)) == "stopped/success");
-  CHECK(engine.world->dead_letters() == 4);
-  CHECK(engine.world->send_durable(id, 2, {"later", {}}).error().code() == Code::kConflict);
-  CHECK(engine.world->send_durable("nobody", 2, {"a", {}}).error().code() == Code::kNotFound);
-}
-
-}  // namespace
-}  // namespace dynflow::engine
 TEST_CASE("an action drops the output it has given", "[output][S17]") {
   Engine engine;
   engine.add({.name = "Talk",
@@ -352,3 +369,28 @@ TEST_CASE("an action drops the output it has given", "[output][S17]") {
   }
 }
 
+TEST_CASE("events that nobody takes are counted", "[events][X02][V04][V05]") {
+  Engine engine;
+  engine.add({.name = "Listen",
+              .run =
+                  [](Running& r, const Event* event) {
+                    if (!event) r.suspend();
+                  },
+              .takes_events = true});
+  const std::string id = engine.run("Listen").id;
+  CHECK(engine.world->dead_letters() == 0);
+  engine.world->send("nobody", 2, {"a", {}});
+  engine.world->send(id, 1, {"a", {}});
+  engine.world->send(id, 99, {"a", {}});
+  engine.settle(id);
+  CHECK(engine.world->dead_letters() == 3);
+  engine.world->send(id, 2, {"end", {}});
+  engine.world->send(id, 2, {"late", {}});  // its step ends before its turn
+  CHECK(shown(engine.settle(id)) == "stopped/success");
+  CHECK(engine.world->dead_letters() == 4);
+  CHECK(engine.world->send_durable(id, 2, {"later", {}}).error().code() == Code::kConflict);
+  CHECK(engine.world->send_durable("nobody", 2, {"a", {}}).error().code() == Code::kNotFound);
+}
+
+}  // namespace
+}  // namespace dynflow::engine
