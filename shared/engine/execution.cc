@@ -25,7 +25,11 @@ Execution::Execution(Surroundings& surroundings, std::shared_ptr<const Term> ter
       strand_(std::make_shared<Strand>(*surroundings.options.scheduler, surroundings.activity)),
       plan_(std::move(plan)),
       secrets_(std::move(secrets)),
-      may_have_output_(plan_.state != PlanState::kPlanned) {}
+      may_have_output_(plan_.state != PlanState::kPlanned) {
+  // It may wait for days, among many.
+  plan_.steps.shrink_to_fit();
+  plan_.actions.shrink_to_fit();
+}
 
 void Execution::start(std::vector<EventRecord> events, std::function<void(Status)> done) {
   strand_->post([self = shared_from_this(), events = std::move(events), done = std::move(done)]() mutable {

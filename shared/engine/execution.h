@@ -11,7 +11,7 @@
 #pragma once
 
 #include <atomic>
-#include <deque>
+#include <list>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -103,7 +103,7 @@ class Execution : public std::enable_shared_from_this<Execution> {
   // A run step that was handed out by the cursor and has not ended.
   struct OpenStep {
     bool is_busy = false;                // waits to run, or runs
-    std::deque<Delivery> waiting;        // events that came meanwhile
+    std::list<Delivery> waiting;         // events that came meanwhile
     StepState before = StepState::kPending;  // what it goes back to when the world stops before it began
     std::vector<std::pair<std::string, Scheduler::TimerId>> timers;  // by the id of the event
   };
@@ -238,7 +238,7 @@ class Execution : public std::enable_shared_from_this<Execution> {
   Part part_ = Part::kRun;
   std::optional<Cursor> cursor_;
   std::unordered_map<int, OpenStep> open_steps_;
-  std::deque<WorkItem> runnable_;
+  std::list<WorkItem> runnable_;  // a list: an empty deque holds half a KiB, and most plans wait
   std::unordered_map<int, WorkItem> queued_;     // by step: wait for a slot of their queue
   std::unordered_map<int, Queue::Slot> slots_;   // by step: where the queue is limited
   std::vector<int> unannounced_;      // steps that act outside and may run once that is durable
@@ -252,7 +252,7 @@ class Execution : public std::enable_shared_from_this<Execution> {
   std::set<int> rescued_;             // steps that a rescue strategy dealt with in this execution
 
   PendingWrites pending_;
-  std::optional<PendingWrites> in_flight_;
+  std::unique_ptr<PendingWrites> in_flight_;
   int failed_writes_ = 0;             // in a row
   bool waits_for_retry_ = false;
   bool is_unstorable_ = false;        // its rows were refused for good, and that is what is written instead

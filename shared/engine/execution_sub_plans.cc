@@ -70,7 +70,7 @@ Result<std::vector<PlanStatus>> Execution::sub_plans(const Outcome& outcome) con
 std::vector<Event> Execution::take_events(int step_id, Outcome& outcome, std::string_view name) {
   std::vector<Event> taken;
   auto& waiting = open_steps_[step_id].waiting;
-  std::deque<Delivery> rest;
+  std::list<Delivery> rest;
   for (Delivery& delivery : waiting) {
     if (delivery.event.name != name) {
       rest.push_back(std::move(delivery));

@@ -34,7 +34,7 @@ void Execution::flush() {
   }
   if (const Status numbered = number_output(); !numbered.ok()) return retry_later(numbered.error());
   if (const Status told = tell_parent(); !told.ok()) return retry_later(told.error());
-  in_flight_ = std::exchange(pending_, {});
+  in_flight_ = std::make_unique<PendingWrites>(std::exchange(pending_, {}));
   const auto durability =
       in_flight_->has_only_chunks() ? persistence::Durability::kRelaxed : persistence::Durability::kFull;
   surroundings_.membership->submit(*term_, in_flight_->to_batch(plan_), durability, [self = shared_from_this()](Status status) {

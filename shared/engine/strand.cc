@@ -105,7 +105,7 @@ void Strand::schedule() {
 }
 
 void Strand::discard() {
-  std::deque<std::function<void()>> dropped;
+  std::list<std::function<void()>> dropped;
   {
     const std::lock_guard lock(mutex_);
     dropped.swap(tasks_);

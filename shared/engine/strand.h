@@ -2,8 +2,8 @@
 #pragma once
 
 #include <condition_variable>
-#include <deque>
 #include <functional>
+#include <list>
 #include <memory>
 #include <mutex>
 #include <unordered_map>
@@ -69,7 +69,7 @@ class Strand : public std::enable_shared_from_this<Strand> {
   Scheduler& scheduler_;
   const std::shared_ptr<Activity> activity_;
   std::mutex mutex_;
-  std::deque<std::function<void()>> tasks_;
+  std::list<std::function<void()>> tasks_;  // an empty deque holds half a KiB, and most strands are idle
   bool is_awake_ = false;  // from the first post until the queue was found empty
 };
 

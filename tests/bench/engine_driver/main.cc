@@ -7,6 +7,8 @@
 //   parallel   one plan with COUNT no-op steps beside each other
 //   output     COUNT lines on one task, 100 at a time, all durable
 //   suspended  COUNT plans that wait for an event: what each holds in memory
+//   queued     COUNT plans that wait for a place in memory: the same
+//   boot       a world takes up COUNT plans that wait for an event, left by one that is gone; all resident and stored
 //   clean      COUNT rows of plans that ended, removed by the cleaner's statement
 //
 // Prints "begun" when all is made ready, and in the end one JSON object: count, seconds, cpu_seconds, memory_kib (resident, grown since the start).
@@ -40,6 +42,7 @@ using persistence::PlanState;
 
 constexpr std::int64_t kLaunch = 100;
 constexpr std::int64_t kLinesAtOnce = 100;
+constexpr std::size_t kPlaces = 100;  // where plans are to wait for one
 constexpr std::string_view kNext = "Bench::Next";
 
 void check(const Status& status) {
@@ -84,7 +87,7 @@ class Wait final : public engine::Action {
 // What a measurement works with.
 class Bench {
  public:
-  explicit Bench(const std::string& database) {
+  Bench(const std::string& database, std::size_t max_resident_plans) {
     persistence::StoreOptions options;
     options.database = database;
     const bool has_server = database.starts_with("postgresql://");
@@ -98,10 +101,10 @@ class Bench {
     world.store = store_.get();
     world.registry = &registry_;
     world.scheduler = scheduler_.get();
-    world.max_resident_plans = world.max_active_plans;  // what is measured is in memory, however much it is
+    world.max_resident_plans = max_resident_plans;
     world_ = std::make_unique<engine::World>(world);
-    check(world_->start());
   }
+  void start() { check(world_->start()); }
   ~Bench() {
     world_->stop(Deadline::after(std::chrono::seconds(5)));
     scheduler_->stop();
@@ -219,35 +222,25 @@ void suspended(Bench& bench, std::int64_t count) {
   bench.wait_for(PlanState::kRunning, count);
 }
 
+void queued(Bench& bench, std::int64_t count) {
+  for (std::int64_t launched = 0; launched < count; launched += kLaunch) bench.trigger("Wait", Json::object(), kLaunch);
+  bench.wait_for(PlanState::kPlanned, count - static_cast<std::int64_t>(kPlaces));
+}
+
+void boot(Bench& bench, std::int64_t count) {
+  bench.start();
+  while (bench.world().resident_plans() < static_cast<std::size_t>(count)) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  bench.world().wait_until_idle(Deadline::after(std::chrono::minutes(10)));
+}
+
 constexpr std::int64_t kRowsOfPlan = 5;  // plan, action, two steps, one piece of output
 
-void fill(Bench& bench, std::int64_t rows) {
-  const Time ended = bench.world().clock().now() - std::chrono::hours(1);
-  for (std::int64_t made = 0; made < rows; made += kLaunch * kRowsOfPlan) {
+// Plans with an action, two steps and one piece of output each.
+void fill(Bench& bench, std::int64_t count, const std::function<persistence::PlanRecord()>& make) {
+  for (std::int64_t made = 0; made < count; made += kLaunch) {
     persistence::WriteBatch batch;
     for (std::int64_t i = 0; i < kLaunch; ++i) {
-      persistence::PlanRecord plan;
-      plan.id = system_ids().uuid();
-      plan.label = "Noop";
-      plan.state = PlanState::kStopped;
-      plan.result = persistence::PlanResult::kSuccess;
-      plan.started_at = plan.ended_at = ended;
-      plan.root_plan_step_id = 1;
-      persistence::StepRecord step;
-      step.id = step.action_id = 1;
-      step.state = persistence::StepState::kSuccess;
-      step.action_class = "Noop";
-      plan.steps.push_back(step);
-      step.id = 2;
-      step.phase = persistence::StepPhase::kRun;
-      step.queue = "default";
-      plan.steps.push_back(step);
-      persistence::ActionRecord action;
-      action.id = action.plan_step_id = 1;
-      action.run_step_id = 2;
-      action.action_class = "Noop";
-      action.output = R"({"exit_status":0})";
-      plan.actions.push_back(std::move(action));
+      persistence::PlanRecord plan = make();
       persistence::OutputChunk chunk;
       chunk.sequence = 1;
       chunk.output_type = "stdout";
@@ -258,6 +251,47 @@ void fill(Bench& bench, std::int64_t rows) {
     }
     check(bench.store().commit(std::move(batch)));
   }
+}
+
+persistence::PlanRecord plan_of(const std::string& action_class, PlanState state, persistence::StepState run_state) {
+  persistence::PlanRecord plan;
+  plan.id = system_ids().uuid();
+  plan.label = action_class;
+  plan.state = state;
+  plan.root_plan_step_id = 1;
+  plan.run_flow = R"(["S",2])";
+  persistence::StepRecord step;
+  step.id = step.action_id = 1;
+  step.state = persistence::StepState::kSuccess;
+  step.action_class = action_class;
+  plan.steps.push_back(step);
+  step.id = 2;
+  step.phase = persistence::StepPhase::kRun;
+  step.state = run_state;
+  step.queue = "default";
+  plan.steps.push_back(step);
+  persistence::ActionRecord action;
+  action.id = action.plan_step_id = 1;
+  action.run_step_id = 2;
+  action.action_class = action_class;
+  plan.actions.push_back(std::move(action));
+  return plan;
+}
+
+persistence::PlanRecord ended_plan() {
+  persistence::PlanRecord plan = plan_of("Noop", PlanState::kStopped, persistence::StepState::kSuccess);
+  plan.result = persistence::PlanResult::kSuccess;
+  plan.started_at = plan.ended_at = system_clock().now() - std::chrono::hours(1);
+  plan.actions.front().output = R"({"exit_status":0})";
+  return plan;
+}
+
+persistence::PlanRecord left_plan() {
+  persistence::PlanRecord plan = plan_of("Wait", PlanState::kRunning, persistence::StepState::kSuspended);
+  plan.started_at = system_clock().now() - std::chrono::hours(1);
+  plan.history.push_back({0, "start execution", "gone"});
+  plan.owner = "gone";
+  return plan;
 }
 
 void clean(Bench& bench, std::int64_t) {
@@ -271,11 +305,14 @@ using Measured = std::function<void(Bench&, std::int64_t)>;
 int run(const std::string& what, std::int64_t count, const std::string& database) {
   const std::map<std::string, Measured> known = {{"tasks", tasks},   {"events", events},       {"parallel", parallel},
                                                  {"output", output}, {"suspended", suspended}, {"clean", clean},
-                                                 {"alone", alone}};
+                                                 {"alone", alone},   {"queued", queued},       {"boot", boot}};
   const auto found = known.find(what);
   if (found == known.end()) throw std::runtime_error("unknown: " + what);
-  Bench bench(database);
-  if (what == "clean") fill(bench, count);
+  const std::size_t all = std::max<std::size_t>(static_cast<std::size_t>(count), engine::WorldOptions().max_resident_plans);
+  Bench bench(database, what == "queued" ? kPlaces : all);
+  if (what == "clean") fill(bench, count / kRowsOfPlan, ended_plan);
+  if (what == "boot") fill(bench, count, left_plan);
+  if (what != "boot") bench.start();
   fmt::print("begun\n");
   std::fflush(stdout);
   const auto memory_before = memory_kib();

@@ -22,6 +22,8 @@ GROWTH = [
     ("parallel", "parallel step of one plan", (100, 1000, 10_000)),
     ("output", "line of output on one task", (1000, 10_000, 100_000)),
     ("suspended", "plan that waits", (1000, 10_000, 100_000)),
+    ("queued", "plan that waits for a place", (1000, 10_000, 100_000)),
+    ("boot", "plan taken up at the start", (500, 5000, 50_000)),
     ("clean", "row removed by the cleaner", (10_000, 100_000, 1_000_000)),
 ]
 
