@@ -11,16 +11,17 @@ import source_tree
 DATA = "tests/behaviours.txt"
 DOCUMENT = "docs/behaviours.md"
 COMMAND = "run tests/lint/behaviours.py . . --write"
-ENTRY = re.compile(r"^([A-Z]\d{2}) (?:\[(open|no: [^\]]+)\] )?(\S.*)$")
+ENTRY = re.compile(r"^([A-PR-Z]\d{2}|Q\d{1,2}) (?:\[(open|no: [^\]]+)\] )?(\S.*)$")
 CASE = re.compile(r'TEST_CASE(?:_METHOD)?\(\s*(?:\w+\s*,\s*)?((?:"(?:[^"\\]|\\.)*"\s*)+),\s*"((?:\[[^\]"]*\])+)"\s*\)')
 # A row of a table of tests, such as those of the suite that every store runs.
 ROW = re.compile(r'\{\s*((?:"(?:[^"\\]|\\.)*"\s*)+),\s*"((?:\[[^\]"]*\])+)"\s*,\s*\w+\s*\}')
 PYTHON = re.compile(r'def (test_\w+)\([^)]*\):\s*\n\s*(?:f|r)?"""(.*?)"""', re.DOTALL)
-TAG = re.compile(r"\[([A-PR-Z]\d{2})\]")  # Q12 and the like name quirks, not behaviours
+TAG = re.compile(r"\[([A-PR-Z]\d{2}|Q\d{1,2})\]")
 
 HEAD = """# Behaviours
 
-What the tests of Dynflow 2.0.0 pin about its engine, and the tests here that show the same. Made by `tests/lint/behaviours.py` from
+What the tests of Dynflow 2.0.0 pin about its engine, and the tests here that show the same; and the defects of that engine (Q), with what
+happens here instead. Made by `tests/lint/behaviours.py` from
 `tests/behaviours.txt` and the ids that tests carry; do not edit.
 """
 

@@ -187,7 +187,7 @@ TEST_CASE("a timeout ends the action", "[V12]") {
   CHECK(bench.outside.polled == 2);
 }
 
-TEST_CASE("a timeout that the action gets over leaves it polling, once", "[V12]") {
+TEST_CASE("a timeout that the action gets over leaves it polling, once", "[V12][Q18]") {
   Bench bench;
   bench.outside.timeout = seconds(5);
   bench.outside.goes_on_after_timeout = true;

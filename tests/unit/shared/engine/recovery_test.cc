@@ -24,7 +24,7 @@ Script listener(std::string name, Names& seen) {
 
 const std::string kLost = "Abnormal termination (previous state: running)";
 
-TEST_CASE("a step that was running is an error, and its rescue strategy decides", "[recovery][W10]") {
+TEST_CASE("a step that was running is an error, and its rescue strategy decides", "[recovery][W10][Q2][Q5]") {
   struct Row {
     RescueStrategy strategy;
     bool auto_rescue;
@@ -222,7 +222,7 @@ TEST_CASE("a world that stops begins nothing new and says where everything stand
   CHECK(runs == 2);
 }
 
-TEST_CASE("a plan that lacks steps is shown as invalid, with what is known of it", "[recovery][S02]") {
+TEST_CASE("a plan that lacks steps is shown as invalid, with what is known of it", "[recovery][S02][Q19]") {
   Engine engine;
   engine.add({.name = "Work", .run = [](Running&, const Event*) {}});
   const std::string id = engine.run("Work").id;

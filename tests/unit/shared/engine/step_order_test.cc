@@ -63,7 +63,7 @@ class Diamonds : public Engine {
   Ids began;
 };
 
-TEST_CASE("the sides of a diamond run at once, its flow is shown as Dynflow's", "[order]") {
+TEST_CASE("the sides of a diamond run at once, its flow is shown as Dynflow's", "[order][Q10]") {
   Diamonds engine;
   const PlanRecord plan = engine.run("Diamond");
   CHECK(plan.run_flow == R"(["S",3,5,7,9])");

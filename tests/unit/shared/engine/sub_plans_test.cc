@@ -64,7 +64,7 @@ TEST_CASE("sub-plans become durable with the result of the run that makes them",
   CHECK(with_children == 1);
 }
 
-TEST_CASE("a crash at any commit neither loses nor doubles children", "[subplans]") {
+TEST_CASE("a crash at any commit neither loses nor doubles children", "[subplans][Q15]") {
   for (std::size_t commits = 1;; ++commits) {
     Family family({.total = 5, .batch_size = 2});
     family.id = family.engine.trigger("Parent");
@@ -214,7 +214,7 @@ TEST_CASE("a child that is resumed while the parent still waits changes its coun
   CHECK(shown(family.settle()) == "stopped/success");
 }
 
-TEST_CASE("a child that ends with a warning has failed, once", "[subplans]") {
+TEST_CASE("a child that ends with a warning has failed, once", "[subplans][Q16]") {
   Family family({.child = "Skipped"});
   family.engine.add({.name = "Skipped",
                      .run = [](Running&, const Event*) { throw ActionError("RuntimeError", "never mind"); },
@@ -252,7 +252,7 @@ TEST_CASE("a cancel reaches children that are not durable yet", "[B06]") {
   CHECK(family.counts() == Counts{2, 2, 2, 0, 0, 0});
 }
 
-TEST_CASE("children that fail after a cancel count as cancelled, as those never made", "[subplans]") {
+TEST_CASE("children that fail after a cancel count as cancelled, as those never made", "[subplans][Q11]") {
   Family family({.total = 5,
                  .child = "Waiter",
                  .limit = [](Json& input) { limit_concurrency_level(input, 2); }});

@@ -44,7 +44,7 @@ TEST_CASE_METHOD(Fixture, "a batch answers for each entry and the parent, and al
   CHECK(batch.actions.front().output == R"({"total_count":2,"failed_count":0,"pending_count":2,"success_count":0})");
 }
 
-TEST_CASE_METHOD(Fixture, "a repeated launch gets the same answer and starts nothing") {
+TEST_CASE_METHOD(Fixture, "a repeated launch gets the same answer and starts nothing", "[Q26]") {
   const auto launcher = make_batch_launcher();
   const auto first = launcher->launch(world(), batch_of_two(), Json(), context);
   REQUIRE(first.ok());
@@ -64,7 +64,7 @@ TEST_CASE_METHOD(Fixture, "a repeated launch gets the same answer and starts not
   CHECK(stored_plans() == 3);
 }
 
-TEST_CASE_METHOD(Fixture, "the same id with another input is a conflict, and nothing is stored") {
+TEST_CASE_METHOD(Fixture, "the same id with another input is a conflict, and nothing is stored", "[Q26]") {
   const auto launcher = make_batch_launcher();
   REQUIRE(launcher->launch(world(), Json{{kOne, entry_of("Test::Noop", {{"foo", "bar"}})}}, Json(), context).ok());
   Json other{{kOne, entry_of("Test::Noop", {{"foo", "bar"}})}, {kTwo, entry_of("Test::Noop", Json::object())}};

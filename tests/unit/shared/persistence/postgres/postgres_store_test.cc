@@ -64,6 +64,15 @@ TEST_CASE("a PostgreSQL schema of a newer version is refused and left alone", "[
   CHECK(open_store(cluster.url(schema))->load_plan("id").ok());
 }
 
+TEST_CASE("numbers of rows in PostgreSQL have 64 bits", "[store][Q24]") {
+  Cluster& cluster = Cluster::get();
+  const std::string schema = cluster.make_schema();
+  open_store(cluster.url(schema));
+  const std::string columns = " FROM information_schema.columns WHERE table_schema = '" + schema + "' AND is_identity = 'YES'";
+  CHECK(cluster.execute("SELECT count(*) > 0" + columns) == "t");
+  CHECK(cluster.execute("SELECT string_agg(DISTINCT data_type, ' ')" + columns) == "bigint");
+}
+
 TEST_CASE("a failed upgrade leaves a PostgreSQL database as it was", "[store]") {
   Cluster& cluster = Cluster::get();
   const std::string schema = cluster.make_schema();

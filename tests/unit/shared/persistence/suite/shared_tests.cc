@@ -274,7 +274,7 @@ const std::vector<SharedStoreTest>& shared_store_tests() {
       {"worlds see each other", "[W04][W05]", worlds_see_each_other},
       {"a world that was declared dead cannot write", "[W09][W12][W15]", the_dead_cannot_write},
       {"late writes of a dead world change nothing", "", late_writes_change_nothing},
-      {"a renewed lease lasts", "[W15]", a_renewed_lease_lasts},
+      {"a renewed lease lasts", "[W15][Q21]", a_renewed_lease_lasts},
       {"a lease that ran out can be renewed until somebody notices", "", an_expired_lease_can_be_renewed},
       {"claims do not overlap", "[W07]", claims_do_not_overlap},
       {"a claim respects living owners", "", a_claim_respects_the_living},
