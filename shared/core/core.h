@@ -77,7 +77,7 @@ class Core {
 std::unique_ptr<Core> make_core(CoreOptions options);
 
 // The face's version: proxy and core must agree exactly.
-inline constexpr std::uint32_t kFaceVersion = 3;
+inline constexpr std::uint32_t kFaceVersion = 4;
 
 }  // namespace dynflow::core
 
