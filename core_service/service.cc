@@ -23,6 +23,8 @@
 #include "shared/log/log.h"
 #include "shared/log/rate_limit.h"
 #include "shared/log/setup.h"
+#include "shared/metrics/process.h"
+#include "shared/metrics/requests.h"
 #include "shared/net/peer_certificate.h"
 #include "shared/net/tls_holder.h"
 #include "shared/settings/core_service.h"
@@ -122,6 +124,8 @@ class Service {
   http::Response handle(http::Request& request);
   http::Response answer(http::Request& request, const std::string& path, const core::Authorize& authorize);
   Result<std::size_t> known_tasks(const http::Request& request, const std::vector<std::string>& ids);
+  // What the core itself does not tell: of this process and its server.
+  std::string metrics() const;
   std::shared_ptr<const Access> access() const;
 
   const settings::CoreServiceOptions where_;
@@ -136,6 +140,7 @@ class Service {
   std::unique_ptr<core::Core> core_;
   std::unique_ptr<Drain> drain_;
   std::unique_ptr<http::Server> server_;
+  metrics::Requests requests_;
 };
 
 Status Service::start(const settings::CoreServiceSettings& settings, std::vector<daemon::NamedSocket> inherited) {
@@ -221,8 +226,10 @@ http::Response Service::handle(http::Request& request) {
   };
   http::Response response = answer(request, path, authorize);
   response.headers.set("X-Content-Type-Options", "nosniff");
-  log::info(context, "Finished {} {} with {} ({:.2f} ms)", request.method, request.path, response.status,
-            to_seconds(system_clock().instant() - start) * 1000);
+  if (path == "/metrics" && response.status == 200) response.body += metrics();
+  const Duration took = system_clock().instant() - start;
+  requests_.note(path.starts_with("/console") ? "console" : "dynflow", request.method, response.status, took);
+  log::info(context, "Finished {} {} with {} ({:.2f} ms)", request.method, request.path, response.status, to_seconds(took) * 1000);
   return response;
 }
 
@@ -253,6 +260,15 @@ Result<std::size_t> Service::known_tasks(const http::Request& request, const std
   const auto document = json::parse(known.body);
   if (known.status != 200 || !document || !document->is_object()) return Error(Code::kUnavailable, "the core does not tell what it knows");
   return document->size();
+}
+
+std::string Service::metrics() const {
+  metrics::Text text;
+  const http::Server::Load load = server_->load();
+  const http::ServerOptions options;
+  requests_.write(text, {load.connections, load.queued, options.max_queue, load.workers, options.max_workers, load.refused});
+  metrics::write_process(text);
+  return text.take();
 }
 
 void Service::reload() {

@@ -50,6 +50,10 @@ TrustPolicy trust_policy(const Configuration& configuration) {
   return {configuration.global.trusted_hosts, configuration.global.forward_verify};
 }
 
+TrustPolicy metrics_policy(const Configuration& configuration) {
+  return {configuration.global.metrics_hosts, configuration.global.forward_verify};
+}
+
 Duration resolver_limit(const Configuration& configuration) {
   const auto& timeouts = configuration.global.dns_resolv_timeouts;
   const double seconds = std::accumulate(timeouts.begin(), timeouts.end(), 0.0);

@@ -37,6 +37,8 @@ struct Configuration {
 Result<Configuration> load_configuration(const std::filesystem::path& folder);
 
 TrustPolicy trust_policy(const Configuration& configuration);
+// Who may read the metrics besides.
+TrustPolicy metrics_policy(const Configuration& configuration);
 Duration resolver_limit(const Configuration& configuration);
 net::TlsServerOptions tls_options(const Configuration& configuration);
 // Errors: kInvalid, as above, for a core_url that cannot be used.

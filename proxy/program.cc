@@ -73,6 +73,7 @@ class Program {
   Status take_over_settings(Configuration fresh);
   void renew_certificate(const Configuration& fresh);
   void name_what_waits(const Configuration& fresh) const;
+  metrics::ServerLoad load() const;
 
   const std::filesystem::path config_dir_;
   std::optional<Configuration> started_with_;  // what counts until the next start
@@ -83,6 +84,7 @@ class Program {
   bool has_successor_ = false;  // somebody else has the sockets, too: connections may wait in them
   daemon::InstanceLock lock_;
   std::shared_ptr<Authorization> authorization_;  // owners: this, the host and its modules
+  std::shared_ptr<Authorization> metrics_readers_;  // owners: this and the host
   DynflowModule* dynflow_ = nullptr;              // the host's
   std::unique_ptr<Host> host_;
   std::unique_ptr<http::Server> server_;
@@ -127,6 +129,9 @@ Status Program::start(std::vector<daemon::NamedSocket> inherited, const std::fun
   parts.modules.push_back(std::make_unique<ScriptModule>(*std::move(script)));
   parts.logs = logs_feature(configuration);
   parts.buffer = buffer_;
+  metrics_readers_ = std::make_shared<Authorization>(metrics_policy(configuration), system_host_names(resolver_limit(configuration)));
+  parts.metrics_readers = metrics_readers_;
+  parts.load = [this] { return load(); };
   host_ = std::make_unique<Host>(std::move(parts));
   host_->start_modules();
   return start_server();
@@ -225,6 +230,7 @@ Status Program::take_over_settings(Configuration fresh) {
   for (const std::string& warning : fresh.warnings()) log::warn({}, "{}", warning);
   renew_certificate(fresh);
   authorization_->replace(trust_policy(fresh), system_host_names(resolver_limit(fresh)));
+  metrics_readers_->replace(metrics_policy(fresh), system_host_names(resolver_limit(fresh)));
   shutdown_grace_ = fresh.global.shutdown_grace;
   name_what_waits(fresh);
   // Last, as it asks the other side and may take a while.
@@ -258,6 +264,11 @@ void Program::name_what_waits(const Configuration& fresh) const {
       log::warn({}, "{}: the change of :{}: takes effect at the next start", new_tables[i]->place(key), key);
     }
   }
+}
+
+metrics::ServerLoad Program::load() const {
+  const http::Server::Load load = server_->load();
+  return {load.connections, load.queued, http::ServerOptions().max_queue, load.workers, kMostWorkers, load.refused};
 }
 
 void Program::tell_load() const {

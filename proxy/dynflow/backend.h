@@ -31,6 +31,9 @@ class Backend {
   // the client sees this place; the request's target begins with it. `path` as above.
   virtual http::Response answer(http::Request& request, std::string_view path, std::string_view mount = kMount) = 0;
 
+  // What it tells of itself, as Prometheus reads it; families of its own. Never blocks for long.
+  virtual std::string metrics() { return {}; }
+
   // What can be launched there, as far as it is known now; never blocks.
   virtual std::vector<std::string> operations() const = 0;
   // The features that executors bring; nothing when only the other side knows them.

@@ -10,6 +10,7 @@
 #include "proxy/host/host.h"
 #include "proxy/host/version.h"
 #include "shared/log/log.h"
+#include "shared/metrics/text.h"
 
 namespace dynflow::proxy {
 
@@ -138,6 +139,28 @@ http::Response DynflowModule::handle(http::Request& request) {
   if (!target) return not_found_page();
   const std::string_view path = std::string_view(*target).substr(0, target->find('?'));
   return ModeRoutes::is_own(path) ? mode_->handle(request, path) : tasks_->handle(request, path);
+}
+
+std::string DynflowModule::metrics() {
+  if (!control_) return {};
+  using metrics::Kind;
+  const ModeControl::Progress progress = control_->progress();
+  metrics::Text text;
+  text.family("smart_proxy_dynflow_mode", Kind::kGauge, "1 for the mode that the proxy is in.");
+  for (const StateRow& row : kStates) text.sample({{"mode", row.name}}, row.state == progress.state ? 1 : 0);
+  text.single("smart_proxy_dynflow_mode_start_time_seconds", Kind::kGauge, "Since when, seconds since 1970.", to_unix_seconds(progress.since));
+  if (progress.left) {
+    text.single("smart_proxy_dynflow_handover_unfinished_tasks", Kind::kGauge, "Tasks that the side that hands over has to finish.", progress.left->tasks);
+    text.single("smart_proxy_dynflow_handover_undelivered_callbacks", Kind::kGauge, "Callbacks that it has to deliver.", progress.left->callbacks);
+  }
+  text.single("smart_proxy_dynflow_handover_silent_seconds", Kind::kGauge, "For how long the side that hands over could not be asked; 0: it answers, or there is none.",
+              progress.silent_for ? to_seconds(*progress.silent_for) : 0.0);
+  std::string all = text.take();
+  const ModeControl::View view = control_->view();
+  for (const auto& side : {view.own, view.other}) {
+    if (side) all += side->metrics();
+  }
+  return all;
 }
 
 Feature DynflowModule::feature_row(const ExecutorSwitch& executor, const std::string& name, const Backend* own) const {

@@ -58,6 +58,7 @@ class DynflowModule final : public Module {
   bool serves(bool is_tls) const override;
   http::Response handle(http::Request& request) override;
   void interrupt() override;
+  std::string metrics() override;
 
   // Takes over what may change while the module runs: the rules of hand-overs, and `external_core`, whose new value begins a
   // hand-over. What cannot be done is logged, and tried again at the next call. From the main thread.

@@ -20,6 +20,7 @@ class InProcess final : public Backend {
   void interrupt() override {}
   http::Response handle(http::Request& request, std::string_view path) override;
   http::Response answer(http::Request& request, std::string_view path, std::string_view mount) override;
+  std::string metrics() override;
   std::vector<std::string> operations() const override { return core_->operations(); }
   std::vector<core::FeatureInfo> features() const override { return core_->features(); }
   std::vector<core::FailedPlugin> failed_plugins() const override { return core_->failed_plugins(); }

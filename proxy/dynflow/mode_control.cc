@@ -293,6 +293,15 @@ void ModeControl::set_policy(const HandOverPolicy& policy) {
   changed_.notify_all();
 }
 
+ModeControl::Progress ModeControl::progress() const {
+  const std::lock_guard lock(mutex_);
+  Progress progress{view_.state, since_, std::nullopt};
+  if (!view_.needs_both()) return progress;
+  progress.left = left_;
+  if (silent_since_) progress.silent_for = clock_.instant() - *silent_since_;
+  return progress;
+}
+
 void ModeControl::look() {
   const View now = view();
   if (!now.needs_both()) return retire_sides();
@@ -312,6 +321,7 @@ void ModeControl::look() {
     is_due = ended >= next_report_;
     if (is_due) next_report_ = ended + kReportEvery;
     if (left) {
+      left_ = *left;
       silent_since_.reset();
       is_drained = left->is_none() && launches_[index_of(old)] == 0;
     } else {

@@ -109,6 +109,15 @@ class ModeControl {
   // State, target, unfinished tasks on each side with their ids (some), since when, the last errors. Asks the sides.
   Json document();
 
+  // What is known without asking anybody.
+  struct Progress {
+    ModeState state = ModeState::kInProcess;
+    Time since{};
+    std::optional<Unfinished> left;         // on the side that hands over, when it was asked last; nothing outside of hand-overs
+    std::optional<Duration> silent_for{};   // it could not be asked for so long
+  };
+  Progress progress() const;
+
   // One look at a hand-over: ends it when it is over. What the thread does again and again.
   void look();
 
@@ -144,6 +153,7 @@ class ModeControl {
   bool is_stopping_ = false;
   std::size_t launches_[2] = {0, 0};  // under way, by side
   std::optional<Instant> silent_since_;  // the old side could not be asked from then on
+  std::optional<Unfinished> left_;       // on the old side of a hand-over, at the last look
   std::string last_error_;               // of the other side; empty: none
   Time last_error_at_{};
   Instant next_report_{};

@@ -10,6 +10,7 @@
 #include "proxy/host/host.h"
 #include "shared/json/json.h"
 #include "shared/log/log.h"
+#include "shared/metrics/text.h"
 
 namespace dynflow::proxy {
 namespace {
@@ -141,6 +142,7 @@ http::Response Relay::pass_on(http::Request& request, const std::string& target,
   log::debug(context, "Proxy request from {}{} to {}{}", request.headers.get("Host").value_or(""), request.path,
              core_.origin(), target);
   if (!circuit_.admit()) {
+    refused_.add();
     http::Response refused = http::error_response(
         503, fmt::format("The Dynflow core at {} does not answer; requests are passed on again as soon as it does", core_.origin()));
     refused.headers.set("Retry-After", std::string(kRetryAfterOpen));
@@ -151,6 +153,7 @@ http::Response Relay::pass_on(http::Request& request, const std::string& target,
   // Without a body a request may be sent again when a pooled connection turns out to be dead.
   const bool has_body = body.length() != std::uint64_t{0};
   auto answer = ask(request, target, mount, has_body ? &body : nullptr);
+  durations_.observe(system_clock().instant() - begin);
   if (answer) {
     circuit_.answered();
   } else {
@@ -198,10 +201,11 @@ Result<http::ClientResponse> Relay::ask(const http::Request& request, const std:
   if (answer || answer.error().code() != Code::kTimeout) return answer;
   log::warn({.request_id = request.request_id}, "{} {}: the Dynflow core at {} said nothing for {} s, it is asked once more", request.method,
             request.path, core_.origin(), to_seconds(try_timeout_));
+  second_tries_.add();
   return pool_.send(request.method, target, headers, nullptr, request.deadline);
 }
 
-http::Response Relay::answer_for(const Error& error, const http::Request& request) const {
+http::Response Relay::answer_for(const Error& error, const http::Request& request) {
   const int status = status_for(error.code());
   std::string what;
   switch (status) {
@@ -209,11 +213,32 @@ http::Response Relay::answer_for(const Error& error, const http::Request& reques
     case 504: what = "did not answer in time"; break;
     default: what = "gave no proper answer"; break;
   }
+  (status == 503 ? unreachable_ : status == 504 ? timeouts_ : nonsense_).add();
   const std::string message = fmt::format("The Dynflow core at {} {}: {}", core_.origin(), what, error.message());
   log::error({.request_id = request.request_id}, "{} {}: {}", request.method, request.path, message);
   http::Response response = http::error_response(status, message);
   if (status == 503) response.headers.set("Retry-After", std::string(kRetryAfterSeconds));
   return response;
+}
+
+std::string Relay::metrics() {
+  using metrics::Kind;
+  metrics::Text text;
+  text.single("smart_proxy_relay_request_duration_seconds", Kind::kHistogram, "Requests passed on to the core service, until the head of the answer.", durations_);
+  text.family("smart_proxy_relay_errors_total", Kind::kCounter, "Requests that the core service did not answer properly, by what happened.");
+  text.sample({{"kind", "unreachable"}}, unreachable_).sample({{"kind", "timeout"}}, timeouts_).sample({{"kind", "bad_answer"}}, nonsense_);
+  text.single("smart_proxy_relay_refused_total", Kind::kCounter, "Requests refused at once, as the core service was known to hang.", refused_);
+  const http::ClientPool::Load load = pool_.load();
+  text.single("smart_proxy_relay_retries_total", Kind::kCounter, "Requests sent again, as a kept connection had been closed or the core service said nothing.",
+              load.retries + second_tries_.value());
+  text.family("smart_proxy_relay_connections", Kind::kGauge, "Connections to the core service.");
+  text.sample({{"state", "busy"}}, load.open - load.idle).sample({{"state", "idle"}}, load.idle);
+  text.family("smart_proxy_relay_circuit", Kind::kGauge, "1 for the state of the circuit: closed (requests pass), suspected, open (they are refused).");
+  const Circuit::State state = circuit_.state();
+  text.sample({{"state", "closed"}}, state == Circuit::State::kClosed ? 1 : 0);
+  text.sample({{"state", "suspected"}}, state == Circuit::State::kSuspected ? 1 : 0);
+  text.sample({{"state", "open"}}, state == Circuit::State::kOpen ? 1 : 0);
+  return text.take();
 }
 
 std::vector<std::string> Relay::operations() const {

@@ -24,6 +24,7 @@
 #include "shared/base/clock.h"
 #include "shared/base/thread.h"
 #include "shared/http/client.h"
+#include "shared/metrics/numbers.h"
 #include "shared/net/tls_context.h"
 
 namespace dynflow::proxy {
@@ -49,6 +50,7 @@ class Relay final : public Backend {
   void interrupt() override { pool_.abort(); }
   http::Response handle(http::Request& request, std::string_view path) override;
   http::Response answer(http::Request& request, std::string_view path, std::string_view mount) override;
+  std::string metrics() override;
   std::vector<std::string> operations() const override;
   std::vector<core::FeatureInfo> features() const override { return {}; }
   std::vector<core::FailedPlugin> failed_plugins() const override { return {}; }
@@ -60,7 +62,7 @@ class Relay final : public Backend {
   http::Response pass_on(http::Request& request, const std::string& target, std::string_view mount);
   // Asks the core, a second time when that can do no harm.
   Result<http::ClientResponse> ask(const http::Request& request, const std::string& target, std::string_view mount, http::BodyStream* body);
-  http::Response answer_for(const Error& error, const http::Request& request) const;
+  http::Response answer_for(const Error& error, const http::Request& request);
   void watch_operations();
   // False: no answer at all.
   bool ask_operations();
@@ -73,6 +75,12 @@ class Relay final : public Backend {
   // Of its own, so that it never waits for a connection that a hung request holds.
   http::ClientPool probe_pool_;
   Circuit circuit_;
+  metrics::Histogram durations_{metrics::kQuick};  // of requests passed on, until the head of their answer or their failure
+  metrics::Counter refused_;                       // while the core was known to hang
+  metrics::Counter unreachable_;
+  metrics::Counter timeouts_;
+  metrics::Counter second_tries_;                  // as the core said nothing to the first one
+  metrics::Counter nonsense_;                      // no proper answer
 
   mutable std::mutex mutex_;                 // guards what follows
   mutable std::condition_variable changed_;

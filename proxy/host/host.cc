@@ -9,9 +9,13 @@
 #include "proxy/host/version.h"
 #include "shared/base/clock.h"
 #include "shared/log/log.h"
+#include "shared/metrics/process.h"
 
 namespace dynflow::proxy {
 namespace {
+
+// The label of routes that are no module's.
+constexpr std::string_view kOwnModule = "host";
 
 bool is_on(const Feature& feature, bool is_tls) {
   return feature.state == ModuleState::kRunning && (is_tls ? feature.is_on_https : feature.is_on_http);
@@ -86,8 +90,10 @@ http::Response Host::handle(http::Request& request) {
     response = http::error_response(500, "Internal error; the proxy's log says more");
   }
   response.headers.set("X-Content-Type-Options", "nosniff");
-  log::info(context, "Finished {} {} with {} ({:.2f} ms)", request.method, request.path, response.status,
-            to_seconds(system_clock().instant() - start) * 1000);
+  const Duration took = system_clock().instant() - start;
+  const Module* module = module_for(request);
+  requests_.note(module != nullptr ? module->mount().substr(1) : kOwnModule, request.method, response.status, took);
+  log::info(context, "Finished {} {} with {} ({:.2f} ms)", request.method, request.path, response.status, to_seconds(took) * 1000);
   return response;
 }
 
@@ -116,7 +122,23 @@ http::Response Host::own_route(const http::Request& request) const {
     const auto from = request.query_values("from_timestamp");
     return json_text(logs_document(*parts_.buffer, from.empty() ? Time{} : parse_from_timestamp(from.back())));
   }
+  if (request.path == "/metrics") return metrics(request);
   return not_found_page();
+}
+
+http::Response Host::metrics(const http::Request& request) const {
+  const bool is_reader = parts_.metrics_readers && !parts_.metrics_readers->check(request, "/metrics");
+  if (!is_reader) {
+    if (auto refused = parts_.authorization->refusal(request, "/metrics")) return std::move(*refused);
+  }
+  metrics::Text text;
+  text.family("smart_proxy_build_info", metrics::Kind::kGauge, "The versions of the product and of the Smart Proxy that it stands for, as labels.")
+      .sample({{"version", PRODUCT_VERSION}, {"smart_proxy", kHostVersion}}, 1);
+  requests_.write(text, parts_.load ? parts_.load() : metrics::ServerLoad());
+  metrics::write_process(text);
+  std::string all = text.take();
+  for (const auto& module : parts_.modules) all += module->metrics();
+  return http::text_response(200, std::move(all), metrics::kContentType);
 }
 
 http::Response not_found_page() {

@@ -3,6 +3,7 @@
 // Threads: start_modules() and stop_modules() from the main thread; handle() and features() from any thread.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string_view>
 #include <vector>
@@ -13,6 +14,7 @@
 #include "shared/base/deadline.h"
 #include "shared/http/message.h"
 #include "shared/log/buffer.h"
+#include "shared/metrics/requests.h"
 
 namespace dynflow::proxy {
 
@@ -23,6 +25,8 @@ class Host {
     std::vector<std::unique_ptr<Module>> modules;        // in the order of registration
     Feature logs;                                        // the row of /logs; registered last, as built-ins are
     std::shared_ptr<log::Buffer> buffer;                 // owners: the host, the logger and the program
+    std::shared_ptr<const Authorization> metrics_readers{};  // owners: the host and the program; who may read /metrics besides; null: nobody
+    std::function<metrics::ServerLoad()> load{};         // of the server in front; empty: not told
   };
   explicit Host(Parts parts);
 
@@ -41,9 +45,11 @@ class Host {
  private:
   http::Response dispatch(http::Request& request);
   http::Response own_route(const http::Request& request) const;
+  http::Response metrics(const http::Request& request) const;
   Module* module_for(const http::Request& request) const;
 
   Parts parts_;
+  metrics::Requests requests_;
 };
 
 // 404 "Requested url was not found": upstream's page for whatever is unknown, a wrong method too

@@ -3,6 +3,7 @@
 // Threads: start() and stop() from the program's main thread; the rest from any thread.
 #pragma once
 
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -34,6 +35,9 @@ class Module {
   // True while the module runs and is enabled for that protocol; only then handle() is called.
   virtual bool serves(bool is_tls) const = 0;
   virtual http::Response handle(http::Request& request) = 0;
+
+  // What it tells of itself, as Prometheus reads it; families of its own. Never blocks for long.
+  virtual std::string metrics() { return {}; }
 };
 
 }  // namespace dynflow::proxy

@@ -74,6 +74,12 @@ class Outbox::Impl : public std::enable_shared_from_this<Outbox::Impl> {
   void start();
   void stop(Deadline drain);
   void wake();
+  OutboxNumbers numbers() {
+    const std::lock_guard lock(mutex_);
+    OutboxNumbers now = numbers_;
+    now.is_foreman_away = outages_ > 0;
+    return now;
+  }
 
  private:
   using Lock = std::unique_lock<std::mutex>;
@@ -97,6 +103,11 @@ class Outbox::Impl : public std::enable_shared_from_this<Outbox::Impl> {
   // Writes rows; the entries are free for another try when that is done.
   void write(WriteBatch batch, std::vector<std::string> ids);
   bool is_out();
+  template <class Change>
+  void count(Change change) {
+    const std::lock_guard lock(mutex_);
+    change(numbers_);
+  }
   // Nothing goes out now that could: all that was due is done with, or Foreman is away.
   bool is_at_rest() const { return (busy_.empty() && !may_be_more_ && !is_loading_) || outages_ > 0; }
 
@@ -124,6 +135,7 @@ class Outbox::Impl : public std::enable_shared_from_this<Outbox::Impl> {
   int outages_ = 0;                           // looks in a row that found Foreman down
   Instant outage_until_{};
   bool is_probing_ = false;
+  OutboxNumbers numbers_;
 };
 
 void Outbox::Impl::start() {
@@ -267,6 +279,7 @@ Deliveries Outbox::Impl::compose(std::vector<OutboxRecord> entries) {
       ready.push_back({std::move(entry), std::move(*data)});
     } else if (data.error().code() == Code::kNotFound || data.error().code() == Code::kCorrupt) {
       entry.is_abandoned = true;
+      count([](OutboxNumbers& numbers) { ++numbers.abandoned; });
       entry.last_error = data.error().message();
       log::error({.request_id = entry.request_id, .task_id = entry.plan_id}, "callback given up, there is nothing to report: {}",
                  entry.last_error);
@@ -322,6 +335,7 @@ void Outbox::Impl::delivered(const Delivery* first, const Delivery* last) {
   std::vector<std::string> ids;
   {
     const std::lock_guard lock(mutex_);
+    numbers_.delivered += static_cast<std::uint64_t>(last - first);
     for (const Delivery* one = first; one != last; ++one) {
       sent_.insert_or_assign(one->entry.id, one->entry.version);
       // After a failed delete an entry comes alone, so that it is not sent again.
@@ -340,6 +354,7 @@ void Outbox::Impl::missed(const Delivery* first, const Delivery* last, const Err
   {
     const std::lock_guard lock(mutex_);
     if (!is_running_) return;  // it is not Foreman that is away
+    ++numbers_.failed_requests;
     delay = doubled(options_.first_delay, outages_ - 1, options_.max_outage_delay);
     next_look_ = std::min(next_look_.value_or(now + delay), now + delay);
   }
@@ -352,6 +367,7 @@ void Outbox::Impl::missed(const Delivery* first, const Delivery* last, const Err
     entry.next_attempt_at = now + delay;
     entry.is_abandoned = now - entry.created_at >= options_.give_up_after;
     if (entry.is_abandoned) {
+      count([](OutboxNumbers& numbers) { ++numbers.abandoned; });
       log::error({.request_id = entry.request_id, .task_id = entry.plan_id}, "callback given up after {} attempts: {}",
                  entry.attempts, entry.last_error);
     }
@@ -375,6 +391,8 @@ void Outbox::Impl::refused(OutboxRecord entry, const Error& error) {
   }
   {
     const std::lock_guard lock(mutex_);
+    ++numbers_.refused;
+    if (entry.is_abandoned) ++numbers_.abandoned;
     if (entry.is_abandoned) suspects_.erase(entry.id);
     if (!entry.is_abandoned) next_look_ = std::min(next_look_.value_or(entry.next_attempt_at), entry.next_attempt_at);
   }
@@ -440,6 +458,7 @@ Outbox::Outbox(persistence::Store& store, ForemanClient& client, DataOf data_of,
 Outbox::~Outbox() { stop(); }
 void Outbox::start() { impl_->start(); }
 void Outbox::stop(Deadline drain) { impl_->stop(drain); }
+OutboxNumbers Outbox::numbers() const { return impl_->numbers(); }
 void Outbox::wake() { impl_->wake(); }
 
 }  // namespace dynflow::callback

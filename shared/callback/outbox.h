@@ -12,6 +12,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
@@ -45,6 +46,15 @@ struct OutboxOptions {
   std::chrono::hours give_up_after{24};        // then the entry is abandoned
 };
 
+// What it has done since it was made.
+struct OutboxNumbers {
+  std::uint64_t delivered = 0;        // entries
+  std::uint64_t refused = 0;          // attempts with one entry alone that Foreman refused, or that had nothing to report for now
+  std::uint64_t failed_requests = 0;  // Foreman was not there
+  std::uint64_t abandoned = 0;        // entries
+  bool is_foreman_away = false;       // now
+};
+
 class Outbox {
  public:
   // `data_of` gives what an entry reports, an object as JSON text. Errors: kNotFound and kCorrupt are final.
@@ -60,6 +70,8 @@ class Outbox {
   void stop(Deadline drain = Deadline::after(Duration::zero()));
   // New entries may be there. Cheap; call after every commit that put one.
   void wake();
+
+  OutboxNumbers numbers() const;
 
  private:
   class Impl;

@@ -16,6 +16,7 @@
 #include "shared/core/cleaner.h"
 #include "shared/core/database_choice.h"
 #include "shared/core/key_file_secrets.h"
+#include "shared/core/metrics.h"
 #include "shared/core/plugin_path.h"
 #include "shared/core/plugin_settings.h"
 #include "shared/engine/registry.h"
@@ -35,6 +36,7 @@ namespace {
 static_assert(api::kExternalEvent == runner::kExternalEvent, "the routes and the runners speak of the same event");
 static_assert(callback::kCallbackAction == runner::kCallbackAction);
 
+constexpr std::string_view kMetricsPath = "/metrics";
 constexpr std::size_t kMostEngineThreads = 4;
 // Callbacks of the last tasks go out before the end: a database in memory would lose them.
 constexpr std::chrono::seconds kLastCallbacks{2};
@@ -55,6 +57,7 @@ class CoreImpl final : public Core {
   Status open_store();
   Status make_parts();
   void load_plugins();
+  std::string metrics();
 
   const CoreOptions options_;
   std::atomic<bool> is_serving_{false};
@@ -67,6 +70,7 @@ class CoreImpl final : public Core {
   launcher::OneTimePasswords passwords_;
   callback::CallbackObserver observer_{system_clock()};
   runner::DropObserver drops_;
+  PlanNumbers plan_numbers_;
   std::unique_ptr<callback::ForemanClient> foreman_;
   std::unique_ptr<engine::SecretKeeper> secrets_;
   std::unique_ptr<engine::Scheduler> scheduler_;
@@ -118,7 +122,7 @@ Status CoreImpl::make_parts() {
   world.store = store_.get();
   world.registry = &actions_;
   world.scheduler = scheduler_.get();
-  world.observers = {&observer_, &drops_};
+  world.observers = {&observer_, &drops_, &plan_numbers_};
   world.secrets = secrets_.get();
   world_.emplace(std::move(world));
   outbox_.emplace(*store_, *foreman_, callback::data_from(*world_), callback::OutboxOptions());
@@ -196,6 +200,11 @@ void CoreImpl::stop(Deadline deadline) {
 
 http::Response CoreImpl::handle(http::Request& request, std::string_view path, const Authorize& authorize) {
   if (!is_serving_) return api::error_answer(503, "The Dynflow core is not running");
+  if (path == kMetricsPath) {
+    if (auto refusal = authorize(request)) return std::move(*refusal);
+    const bool is_read = request.method == "GET" || request.method == "HEAD";
+    return is_read ? http::text_response(200, metrics(), metrics::kContentType) : api::not_found_answer();
+  }
   if (api::console::Console::is_own(path)) {
     if (options_.console_auth) {
       if (auto refusal = authorize(request)) return std::move(*refusal);
@@ -203,6 +212,10 @@ http::Response CoreImpl::handle(http::Request& request, std::string_view path, c
     return console_->handle(request, path);
   }
   return api_->handle(request, path, authorize);
+}
+
+std::string CoreImpl::metrics() {
+  return metrics_text({*store_, *world_, *dispatcher_, options_.runner_limits.max_running, *outbox_, plan_numbers_});
 }
 
 std::vector<FeatureInfo> CoreImpl::features() const {

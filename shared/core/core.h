@@ -66,6 +66,7 @@ class Core {
 
   // Answers a request. `path` is the part of its target below the mount point, still percent-encoded: "/tasks/launch". `authorize`
   // is asked where the route needs it: for all but update and done with a token. 503 before start and after stop.
+  // GET of "/metrics" is what the core tells of itself, as Prometheus reads it.
   virtual http::Response handle(http::Request& request, std::string_view path, const Authorize& authorize) = 0;
 
   virtual std::vector<std::string> operations() const = 0;

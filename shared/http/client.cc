@@ -77,6 +77,7 @@ class ClientPool::Core : public std::enable_shared_from_this<Core> {
   std::vector<Owned> idle_;       // the longest unused first
   std::unordered_set<ClientConnection*> in_use_;
   std::size_t open_ = 0;
+  std::uint64_t retries_ = 0;
   bool is_aborted_ = false;
 };
 
@@ -173,7 +174,11 @@ Result<ClientResponse> ClientPool::Core::send(std::string_view method, std::stri
     forget(connection);
     if (is_aborted()) return aborted();
     if (is_own_fault) return failure;
-    if (retries) continue;
+    if (retries) {
+      const std::lock_guard lock(mutex_);
+      ++retries_;
+      continue;
+    }
     if (failure.code() == Code::kClosed) return Error(Code::kBadPeer, "no answer: " + failure.message());
     return failure;
   }
@@ -317,7 +322,7 @@ void ClientPool::Core::abort() {
 
 ClientPool::Load ClientPool::Core::load() const {
   const std::lock_guard lock(mutex_);
-  return {open_, idle_.size()};
+  return {open_, idle_.size(), retries_};
 }
 
 ClientPool::ClientPool(ClientOptions options) : core_(std::make_shared<Core>(std::move(options))) {}

@@ -67,6 +67,7 @@ class ClientPool {
   struct Load {
     std::size_t open = 0;  // in use and idle
     std::size_t idle = 0;
+    std::uint64_t retries = 0;  // requests sent again, since the beginning
   };
   Load load() const;
 

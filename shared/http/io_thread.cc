@@ -226,7 +226,9 @@ void IoThread::handle(ServedConnection& connection) {
   }
   if (connection.is_late) return refuse(connection, 503, kStopping, kRetrySoon);
   connection.clear_deadline();
-  if (!workers_.try_push(connection)) refuse(connection, 503, kFullQueue, kRetrySoon);
+  if (workers_.try_push(connection)) return;
+  workers_.count_refusal();
+  refuse(connection, 503, kFullQueue, kRetrySoon);
 }
 
 void IoThread::refuse(ServedConnection& connection, int status, std::string_view reason, std::string_view extra) {

@@ -155,7 +155,10 @@ void Server::Impl::serve(ServedConnection& connection) {
     const bool is_same_lane = connection.lane == lane;
     if (is_same_lane && !workers_->is_anybody_ahead(lane)) continue;
     if (workers_->try_push(connection)) return;
-    if (!is_same_lane) return connection.owner.refuse(connection, 503, kFullQueue, kRetrySoon);
+    if (!is_same_lane) {
+      workers_->count_refusal();
+      return connection.owner.refuse(connection, 503, kFullQueue, kRetrySoon);
+    }
   }
 }
 
@@ -207,6 +210,7 @@ Server::Load Server::Impl::load() const {
   load.connections = count_.total();
   if (workers_) load.queued = workers_->queued();
   if (workers_) load.workers = workers_->workers();
+  if (workers_) load.refused = workers_->refused();
   return load;
 }
 

@@ -97,6 +97,7 @@ class Server {
     std::size_t connections = 0;
     std::size_t queued = 0;
     std::size_t workers = 0;  // threads started so far
+    std::uint64_t refused = 0;  // requests answered with 503 since the start, as the queue was full
   };
   Load load() const;
 

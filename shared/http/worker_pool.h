@@ -10,6 +10,7 @@
 // Threads: try_push, relieve and load from any thread; may_stay, end_stay from a worker; stop from the owner's.
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
 #include <cstddef>
 #include <cstdint>
@@ -58,6 +59,10 @@ class WorkerPool {
   // Returns when every worker has ended; what is still queued is served first. Harmless twice.
   void stop();
 
+  // A request was refused as there was no room.
+  void count_refusal() { refused_.fetch_add(1, std::memory_order_relaxed); }
+  std::uint64_t refused() const { return refused_.load(std::memory_order_relaxed); }
+
   std::size_t queued() const;
   std::size_t workers() const;
 
@@ -92,6 +97,7 @@ class WorkerPool {
   bool has_stayer_ = false;
   Instant next_tick_{};
   bool has_stopped_ = false;
+  std::atomic<std::uint64_t> refused_{0};
 };
 
 }  // namespace dynflow::http

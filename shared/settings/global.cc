@@ -31,6 +31,7 @@ constexpr std::array kSettings = {
     Setting{"ssl_disabled_ciphers", Type::kList, "[]", "OpenSSL names of ciphers that are not offered."},
     Setting{"tls_disabled_versions", Type::kVersions, "[]", "TLS versions that are not offered, such as `1.2`."},
     Setting{"trusted_hosts", Type::kList, "", "Hosts that may use the proxy; without this key no host is checked, an empty list refuses everybody."},
+    Setting{"metrics_hosts", Type::kList, "[]", "Hosts that may read `/metrics`, and nothing else, besides those that may use the proxy."},
     Setting{"forward_verify", Type::kBool, "true", "Whether the name of an HTTP client must resolve back to its address.", Null::kRefused},
     Setting{"foreman_url", Type::kString, "", "Base URL of Foreman, for callbacks.", Null::kUnsets, {}, check_http_url},
     Setting{"foreman_ssl_ca", Type::kPath, "", "CA that Foreman's certificate is checked with; default: `:ssl_ca_file:`."},
@@ -60,9 +61,9 @@ constexpr std::array kRetired = {
     RetiredSetting{"daemon_pid", "there is no pid file (removed in Foreman 3.5)."},
 };
 
-constexpr std::array<std::string_view, 16> kAtReload = {
+constexpr std::array<std::string_view, 17> kAtReload = {
     "ssl_certificate", "ssl_private_key", "ssl_ca_file", "ssl_disabled_ciphers", "tls_disabled_versions", "trusted_hosts",
-    "forward_verify", "dns_resolv_timeouts", "log_file", "log_level", "file_rolling_size", "file_rolling_age", "file_rolling_keep",
+    "metrics_hosts", "forward_verify", "dns_resolv_timeouts", "log_file", "log_level", "file_rolling_size", "file_rolling_age", "file_rolling_keep",
     "file_logging_pattern", "system_logging_pattern", "shutdown_grace"};
 
 constexpr Table kTable{"settings.yml", "/etc/foreman-proxy", "Settings of the proxy itself.", kSettings, kRetired, kAtReload};
@@ -111,6 +112,7 @@ Result<GlobalSettings> load_global(const std::string& path) {
       .ssl_disabled_ciphers = values.get_list("ssl_disabled_ciphers"),
       .tls_disabled_versions = values.get_list("tls_disabled_versions"),
       .trusted_hosts = values.find_list("trusted_hosts"),
+      .metrics_hosts = values.get_list("metrics_hosts"),
       .forward_verify = values.get_bool("forward_verify"),
       .foreman_url = std::move(foreman_url),
       .foreman_ssl_ca = or_else("foreman_ssl_ca", "ssl_ca_file"),

@@ -27,6 +27,7 @@ struct GlobalSettings {
   std::vector<std::string> ssl_disabled_ciphers;
   std::vector<std::string> tls_disabled_versions;         // "1.1", also when the file has the float 1.1
   std::optional<std::vector<std::string>> trusted_hosts;  // nothing: no host check; empty: nobody
+  std::vector<std::string> metrics_hosts;                 // may read /metrics besides
   bool forward_verify = true;
   std::optional<std::string> foreman_url;  // ends with a slash
   // Each falls back on its own to the proxy's.

@@ -9,10 +9,11 @@ import re
 
 import source_tree
 
-LOW = ["base", "log", "json", "settings", "net", "daemon", "http"]
+LOW = ["base", "metrics", "log", "json", "settings", "net", "daemon", "http"]
 
 EDGES = {
     "base": [],
+    "metrics": ["base"],
     "log": ["base"],
     "json": ["base"],
     "settings": ["log"],
@@ -20,7 +21,7 @@ EDGES = {
     "daemon": ["net"],
     "process": ["log"],
     "http": ["net"],
-    "persistence": ["json", "log"],
+    "persistence": ["json", "log", "metrics"],
     "persistence/sqlite": ["persistence"],
     "persistence/postgres": ["persistence"],
     "engine": ["persistence"],

@@ -11,7 +11,7 @@ ROUTERS = [("shared/api", "/dynflow")]
 # Routes that are compared by hand: `request.path == "/path"`, each for GET.
 BY_HAND = ("proxy/host", "proxy/script")
 # Handlers of one path: the file and the path; methods as `request.method == "GET"`.
-ONE_PATH = [("proxy/dynflow/mode_routes.cc", "/dynflow/mode")]
+ONE_PATH = [("proxy/dynflow/mode_routes.cc", "/dynflow/mode"), ("shared/core/core.cc", "/dynflow/metrics")]
 
 ADDED = re.compile(r'\badd\("([A-Z]+)",\s*"([^"]+)"')
 COMPARED = re.compile(r'request\.path == "([^"]+)"')

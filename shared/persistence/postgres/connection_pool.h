@@ -11,14 +11,15 @@
 #include <utility>
 #include <vector>
 
+#include "shared/metrics/numbers.h"
 #include "shared/persistence/postgres/connection.h"
 
 namespace dynflow::persistence::postgres {
 
 class ConnectionPool {
  public:
-  // At most `size` connections.
-  ConnectionPool(const ServerUrl& url, std::size_t size) : url_(url), slots_(size) {
+  // At most `size` connections. `times`: of what is done with one; it outlives the pool.
+  ConnectionPool(const ServerUrl& url, std::size_t size, metrics::Histogram& times) : url_(url), times_(times), slots_(size) {
     for (Slot& slot : slots_) free_.push_back(&slot);
   }
 
@@ -79,9 +80,13 @@ class ConnectionPool {
     explicit Loan(ConnectionPool& its_pool) : pool(its_pool), slot(its_pool.borrow()) {}
     Loan(const Loan&) = delete;
     Loan& operator=(const Loan&) = delete;
-    ~Loan() { pool.give_back(slot); }
+    ~Loan() {
+      pool.times_.observe(std::chrono::steady_clock::now() - since);
+      pool.give_back(slot);
+    }
     ConnectionPool& pool;
     Slot* slot;
+    const Instant since = std::chrono::steady_clock::now();
   };
 
   Slot* borrow();
@@ -89,6 +94,7 @@ class ConnectionPool {
   Status connect(Slot& slot);
 
   const ServerUrl& url_;
+  metrics::Histogram& times_;
   std::vector<Slot> slots_;
   std::mutex mutex_;
   std::condition_variable changed_;

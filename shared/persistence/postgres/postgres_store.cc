@@ -59,12 +59,12 @@ std::size_t bytes_of(const WriteBatch& batch) {
   return total;
 }
 
-class PostgresStore final : public Store, public PlanPages {
+class PostgresStore final : public Store, public PlanPages, public Watched {
  public:
   PostgresStore(StoreOptions options, ServerUrl url)
       : options_(std::move(options)),
         url_(std::move(url)),
-        pool_(url_, std::max<std::size_t>(1, options_.reader_count)),
+        pool_(url_, std::max<std::size_t>(1, options_.reader_count), numbers_.reads),
         writer_(url_, [this](Duration pause) { return wait_for_server(pause); }),
         notifier_(url_) {}
   ~PostgresStore() override { stop(); }
@@ -137,6 +137,10 @@ class PostgresStore final : public Store, public PlanPages {
   Result<std::size_t> sweep() override;
   Result<std::size_t> clean(Time before, std::size_t limit, PlanArchive* archive) override;
 
+  const StoreNumbers& numbers() const override { return numbers_; }
+  std::size_t waiting_changes() const override { return waiting_changes_.load(); }
+  Result<CallbackBacklog> callback_backlog() override { return reader_.callback_backlog(); }
+
  private:
   using SharedFence = std::shared_ptr<const Fence>;  // of the store and of all that was submitted under it
   struct Submission {
@@ -175,6 +179,7 @@ class PostgresStore final : public Store, public PlanPages {
 
   const StoreOptions options_;
   const ServerUrl url_;
+  StoreNumbers numbers_;
   ConnectionPool pool_;
   Reader reader_{pool_};
   Worlds worlds_{pool_};
@@ -277,7 +282,11 @@ void PostgresStore::write_group(std::vector<Submission> group) {
     if (submission.durability == Durability::kFull) durability = Durability::kFull;
   }
   std::vector<Status> outcomes;
-  if (!batches.empty()) outcomes = outcomes_of(batches, *group.front().fence, durability);
+  if (!batches.empty()) {
+    const Instant begun = system_clock().instant();
+    outcomes = outcomes_of(batches, *group.front().fence, durability);
+    note(numbers_, changes, outcomes, system_clock().instant() - begun);
+  }
   waiting_changes_ -= changes;
   auto outcome = outcomes.begin();
   for (Submission& submission : group) {

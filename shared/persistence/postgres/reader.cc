@@ -11,6 +11,9 @@ namespace {
 constexpr Statement kPlanSql{
     "SELECT id, label, state, result, root_plan_step_id, run_flow, finalize_flow, started_at, ended_at, execution_time,"
     " real_time, history, request_digest, owner FROM plans WHERE id=$1"};
+constexpr Statement kBacklogSql{
+    "SELECT (SELECT count(*) FROM outbox WHERE NOT is_abandoned), (SELECT count(*) FROM outbox WHERE is_abandoned),"
+    " (SELECT created_at FROM outbox WHERE NOT is_abandoned ORDER BY number LIMIT 1)"};
 constexpr Statement kActionsSql{
     "SELECT id, class, caller_plan_id, caller_action_id, plan_step_id, run_step_id, finalize_step_id, input, output"
     " FROM actions WHERE plan = (SELECT number FROM plans WHERE id=$1) ORDER BY id"};
@@ -249,6 +252,12 @@ Result<std::vector<LockRecord>> Reader::load_locks() {
   std::vector<LockRecord> locks;
   for (int row = 0; row < rows->count(); ++row) locks.push_back({rows->string(row, 0), rows->string(row, 1)});
   return locks;
+}
+
+Result<CallbackBacklog> Reader::callback_backlog() {
+  const auto rows = pool_.run(kBacklogSql);
+  if (!rows.ok()) return rows.error();
+  return CallbackBacklog{rows->integer(0, 0), rows->integer(0, 1), rows->optional_time(0, 2)};
 }
 
 }  // namespace dynflow::persistence::postgres

@@ -9,6 +9,7 @@
 #include "shared/persistence/postgres/connection_pool.h"
 #include "shared/persistence/plan_pages.h"
 #include "shared/persistence/store.h"
+#include "shared/persistence/store_numbers.h"
 
 namespace dynflow::persistence::postgres {
 
@@ -40,6 +41,7 @@ class Reader {
   Result<std::vector<std::string>> load_dependents(std::string_view plan_id);
   Result<std::string> load_secrets(std::string_view plan_id);
   Result<std::vector<LockRecord>> load_locks();
+  Result<CallbackBacklog> callback_backlog();
 
  private:
   ConnectionPool& pool_;

@@ -404,4 +404,15 @@ Result<std::vector<LockRecord>> Reader::load_locks() {
   return locks;
 }
 
+Result<CallbackBacklog> Reader::callback_backlog() {
+  if (Status started = backlog_.start(); !started.ok()) return started.error();
+  CallbackBacklog backlog;
+  const Status done = for_rows(backlog_, [&]() -> Status {
+    backlog = {backlog_.integer(0), backlog_.integer(1), backlog_.optional_time(2)};
+    return {};
+  });
+  if (!done.ok()) return done.error();
+  return backlog;
+}
+
 }  // namespace dynflow::persistence

@@ -11,6 +11,7 @@
 #include "shared/persistence/sqlite/delayed_reader.h"
 #include "shared/persistence/plan_pages.h"
 #include "shared/persistence/store.h"
+#include "shared/persistence/store_numbers.h"
 
 namespace dynflow::persistence {
 
@@ -44,6 +45,7 @@ class Reader {
   Result<std::vector<WorldRecord>> load_worlds();
   Result<std::string> load_secrets(std::string_view plan_id);
   Result<std::vector<LockRecord>> load_locks();
+  Result<CallbackBacklog> callback_backlog();
 
   DelayedReader& delayed() { return delayed_; }
 
@@ -57,6 +59,10 @@ class Reader {
 
   DelayedReader delayed_;
   Database& database_;
+  Statement backlog_{database_,
+                     "SELECT (SELECT count(*) FROM outbox WHERE is_abandoned = 0),"
+                     " (SELECT count(*) FROM outbox) - (SELECT count(*) FROM outbox WHERE is_abandoned = 0),"
+                     " (SELECT created_at FROM outbox WHERE is_abandoned = 0 ORDER BY number LIMIT 1)"};
   Statement begin_{database_, "BEGIN"};
   Statement end_{database_, "COMMIT"};
   Statement plan_{database_,

@@ -15,7 +15,8 @@ ReaderPool::Loan ReaderPool::borrow() {
   return {*this, reader};
 }
 
-void ReaderPool::give_back(Reader* reader) {
+void ReaderPool::give_back(Reader* reader, Duration lent) {
+  times_.observe(lent);
   const std::lock_guard lock(mutex_);
   free_.push_back(reader);
   if (served_ != next_ticket_) changed_.notify_all();

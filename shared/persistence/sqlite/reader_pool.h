@@ -3,12 +3,14 @@
 // Threads: any.
 #pragma once
 
+#include <chrono>
 #include <condition_variable>
 #include <cstdint>
 #include <mutex>
 #include <utility>
 #include <vector>
 
+#include "shared/metrics/numbers.h"
 #include "shared/persistence/sqlite/reader.h"
 
 namespace dynflow::persistence {
@@ -19,17 +21,22 @@ class ReaderPool {
   class Loan {
    public:
     Loan(ReaderPool& pool, Reader* reader) : pool_(&pool), reader_(reader) {}
-    Loan(Loan&& other) noexcept : pool_(std::exchange(other.pool_, nullptr)), reader_(other.reader_) {}
+    Loan(Loan&& other) noexcept
+        : pool_(std::exchange(other.pool_, nullptr)), reader_(other.reader_), since_(other.since_) {}
     Loan& operator=(Loan&&) = delete;
     ~Loan() {
-      if (pool_ != nullptr) pool_->give_back(reader_);
+      if (pool_ != nullptr) pool_->give_back(reader_, std::chrono::steady_clock::now() - since_);
     }
     Reader* operator->() const { return reader_; }
 
    private:
     ReaderPool* pool_;
     Reader* reader_;
+    Instant since_ = std::chrono::steady_clock::now();
   };
+
+  // `times`: of the loans; it outlives the pool.
+  explicit ReaderPool(metrics::Histogram& times) : times_(times) {}
 
   // The readers outlive the pool. Before any borrow().
   void add(Reader& reader) { free_.push_back(&reader); }
@@ -37,8 +44,9 @@ class ReaderPool {
   [[nodiscard]] Loan borrow();
 
  private:
-  void give_back(Reader* reader);
+  void give_back(Reader* reader, Duration lent);
 
+  metrics::Histogram& times_;
   std::mutex mutex_;
   std::condition_variable changed_;
   std::vector<Reader*> free_;

@@ -22,6 +22,7 @@
 #include "shared/persistence/sqlite/schema.h"
 #include "shared/persistence/sqlite/world_writer.h"
 #include "shared/persistence/sqlite/write_ahead_log.h"
+#include "shared/persistence/store_numbers.h"
 
 namespace dynflow::persistence {
 namespace {
@@ -34,7 +35,7 @@ constexpr std::size_t kCleanSlice = 250;
 constexpr std::chrono::milliseconds kIdleAfter{50};
 constexpr std::int64_t kPageBytes = 4096;
 
-class SqliteStore final : public Store, public PlanPages {
+class SqliteStore final : public Store, public PlanPages, public Watched {
  public:
   static Result<std::unique_ptr<Store>> open(const StoreOptions& options);
 
@@ -114,6 +115,10 @@ class SqliteStore final : public Store, public PlanPages {
   Result<std::vector<LockRecord>> load_locks() override { return readers_.borrow()->load_locks(); }
   Result<std::size_t> sweep() override;
 
+  const StoreNumbers& numbers() const override { return numbers_; }
+  std::size_t waiting_changes() const override { return waiting_changes_.load(); }
+  Result<CallbackBacklog> callback_backlog() override { return readers_.borrow()->callback_backlog(); }
+
  private:
   struct Submission {
     WriteBatch batch;
@@ -174,7 +179,8 @@ class SqliteStore final : public Store, public PlanPages {
   Durability durability_ = Durability::kFull;
   std::deque<Database> reader_databases_;
   std::deque<Reader> reader_list_;
-  ReaderPool readers_;
+  StoreNumbers numbers_;
+  ReaderPool readers_{numbers_.reads};
   std::array<std::atomic<std::int64_t>, std::tuple_size_v<StateCounts>> counts_{};
   std::atomic<std::int64_t> total_{0};
   std::atomic<std::size_t> waiting_changes_{0};
@@ -506,11 +512,13 @@ void SqliteStore::write_group(std::vector<Submission> group) {
   if (!batches.empty()) {
     std::optional<ReaderPool::Loan> connection;
     if (is_in_memory()) connection.emplace(readers_.borrow());
+    const Instant begun = system_clock().instant();
     if (Status set = set_durability(durability); set.ok()) {
       outcomes = commit_group(writer_, batches);
     } else {
       outcomes.assign(batches.size(), set);
     }
+    note(numbers_, changes, outcomes, system_clock().instant() - begun);
     publish_counts();
   }
   waiting_changes_ -= changes;

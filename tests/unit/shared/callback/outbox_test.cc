@@ -187,6 +187,11 @@ TEST_CASE_METHOD(Fixture, "a poisoned entry stops no other, is tried again alone
   // Later entries do not have to go with it.
   put(101, 102);
   foreman.wait_for([this] { return foreman.accepted.count("task-102") == 1; });
+  wait_until_empty();
+  CHECK(outbox->numbers().delivered == 101);
+  CHECK(outbox->numbers().refused > 5);
+  CHECK(outbox->numbers().abandoned == 1);
+  CHECK(outbox->numbers().failed_requests == 0);
 }
 
 // A task that ends while the report of its last run is under way.
@@ -229,9 +234,13 @@ TEST_CASE_METHOD(Fixture, "while Foreman is away one request at a time asks for 
   advance_until(std::chrono::seconds(30), [this] { return foreman.count_bodies() >= 6; });
   CHECK(foreman.accepted.empty());
   CHECK(store->count_plans(std::nullopt).value() == 0);
+  CHECK(outbox->numbers().is_foreman_away);
+  CHECK(outbox->numbers().delivered == 0);
   foreman.answer_with(nullptr);
   advance_until(std::chrono::seconds(30), [this] { return is_empty(); });
   CHECK(std::set<std::string>(foreman.accepted.begin(), foreman.accepted.end()).size() == 300);
+  CHECK_FALSE(outbox->numbers().is_foreman_away);
+  CHECK(outbox->numbers().failed_requests >= 5);
 }
 
 TEST_CASE_METHOD(Fixture, "what waits survives a restart") {

@@ -1,6 +1,7 @@
 #include <catch2/catch.hpp>
 #include <string>
 
+#include "shared/persistence/store_numbers.h"
 #include "tests/unit/shared/persistence/sample_plans.h"
 #include "tests/unit/shared/persistence/suite/probes.h"
 #include "tests/unit/shared/persistence/suite/tests.h"
@@ -71,6 +72,34 @@ void timers_keep_their_time(Store& store) {
   CHECK(get(store.load_events_of("unknown")).empty());
 }
 
+void stores_tell_about_their_work(Store& store) {
+  Watched* told = watched(store);
+  REQUIRE(told != nullptr);
+  CHECK(get(told->callback_backlog()).waiting == 0);
+  CHECK_FALSE(get(told->callback_backlog()).oldest);
+  const auto batches = told->numbers().batches.value();
+  const auto changes = told->numbers().changes.value();
+  OutboxRecord given_up = sample_outbox("given up", "plan");
+  given_up.is_abandoned = true;
+  given_up.created_at = kSampleTime - 60s;
+  OutboxRecord first = sample_outbox("first", "plan", kSampleTime + 20s);
+  first.created_at = kSampleTime + 5s;
+  REQUIRE(store.commit(batch_of(WriteBatch::InsertPlan{sample_plan("plan")}, WriteBatch::PutOutbox{given_up}, WriteBatch::PutOutbox{first},
+                                WriteBatch::PutOutbox{sample_outbox("second", "plan", kSampleTime)})).ok());
+  const CallbackBacklog backlog = get(told->callback_backlog());
+  CHECK(backlog.waiting == 2);
+  CHECK(backlog.abandoned == 1);
+  CHECK(backlog.oldest == kSampleTime + 5s);
+  CHECK(told->numbers().batches.value() == batches + 1);
+  CHECK(told->numbers().changes.value() == changes + 4);
+  CHECK(told->numbers().failed_batches.value() == 0);
+  CHECK(told->numbers().commits.view().count > 0);
+  CHECK(told->numbers().reads.view().count > 0);
+  CHECK(told->waiting_changes() == 0);
+  CHECK_FALSE(store.commit(batch_of(WriteBatch::InsertPlan{sample_plan("plan")})).ok());
+  CHECK(told->numbers().failed_batches.value() == 1);
+}
+
 void versions_grow(Store& store) {
   const OutboxRecord entry = sample_outbox("o", "plan");
   REQUIRE(store.commit(batch_of(WriteBatch::PutOutbox{entry})).ok());
@@ -127,6 +156,7 @@ std::vector<StoreTest> message_tests() {
       {"events wait in order", "", events_wait_in_order},
       {"timers keep their time", "", timers_keep_their_time},
       {"the outbox is served by time", "", outbox_is_served_by_time},
+      {"a store tells about its work", "", stores_tell_about_their_work},
       {"versions of entries grow", "", versions_grow},
       {"an entry that was replaced stays", "", replaced_entries_stay},
   };
