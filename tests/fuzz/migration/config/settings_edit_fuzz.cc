@@ -18,11 +18,12 @@ void fuzz(std::string_view bytes) {
     // The same once more changes nothing.
     const auto again = migration::set_key(*set, kKey, value);
     fuzz_check(again && *again == *set);
-    fuzz_check(migration::written_value(*set, kKey).has_value());
+    // What read so already is left as it is written, however oddly.
+    fuzz_check(*set == text || migration::written_value(*set, kKey).has_value());
     fuzz_check((*set == text) == migration::unified_diff("settings.yml", text, *set).empty());
     const auto unset = migration::unset_key(*set, kKey);
-    fuzz_check(static_cast<bool>(unset));
-    fuzz_check(!migration::written_value(*unset, kKey));
+    // What would read otherwise than wanted is refused.
+    fuzz_check(unset ? !migration::written_value(*unset, kKey) : !unset.error().message().empty());
   } else {
     fuzz_check(!set.error().message().empty());
   }

@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <catch2/catch.hpp>
+#include <future>
 #include <thread>
 
 #include "shared/http/server.h"
@@ -60,11 +61,12 @@ TEST_CASE("what may be asked twice is, when the first try is not answered in tim
   options.listeners.emplace_back();
   http::Server core(std::move(options));
   std::atomic<int> gets{0}, posts{0};
-  std::atomic<bool> is_over{false};
+  std::promise<void> over;
+  const std::shared_future<void> is_over = over.get_future().share();
   REQUIRE(core.start([&](http::Request& request) {
     std::atomic<int>& count = request.method == "GET" ? gets : posts;
     const bool is_first = ++count == 1;
-    while (is_first && !is_over) std::this_thread::sleep_for(1ms);
+    if (is_first) is_over.wait();
     return http::text_response(200, "second", "text/plain");
   }));
   const auto relay = relay_to(core.ports().front(), 100ms);
@@ -77,7 +79,7 @@ TEST_CASE("what may be asked twice is, when the first try is not answered in tim
   post.body = http::body_of("{}");
   CHECK(relay->handle(post, "/tasks/launch").status == 504);
   CHECK(posts == 1);
-  is_over = true;
+  over.set_value();
   core.stop(Deadline::after(10s));
 }
 
