@@ -12,7 +12,8 @@ set(DYNFLOW_PUBLIC_HEADERS
   shared/base/utf8.h
   shared/engine/action.h shared/engine/action_class.h shared/engine/cancellable.h shared/engine/concurrency.h
   shared/engine/event.h shared/engine/hooks.h shared/engine/middleware.h shared/engine/polling.h shared/engine/presentation.h
-  shared/engine/queues.h shared/engine/registry.h shared/engine/scheduler.h shared/engine/serializer.h
+  shared/engine/queues.h shared/engine/registry.h shared/engine/scheduler.h shared/engine/secret_keeper.h
+  shared/engine/serializer.h
   shared/engine/status_document.h shared/engine/sub_plans.h shared/engine/timeouts.h shared/engine/world.h
   shared/engine/testing/action_driver.h shared/engine/testing/in_thread_world.h shared/engine/testing/seeded_scheduler.h
   shared/json/json.h shared/json/json_fwd.h

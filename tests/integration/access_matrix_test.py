@@ -37,6 +37,8 @@ ROUTES = {
     ("POST", "/dynflow/tasks"): GUARDED,
     ("POST", "/dynflow/tasks/status"): GUARDED,
     ("POST", "/dynflow/tasks/statuses"): GUARDED,
+    ("GET", "/metrics"): GUARDED,
+    ("GET", "/dynflow/metrics"): GUARDED,
     ("GET", "/dynflow/tasks/count"): GUARDED,
     ("GET", "/dynflow/tasks/operations"): GUARDED,
     ("GET", "/dynflow/tasks/unfinished"): GUARDED,
@@ -49,8 +51,7 @@ ROUTES = {
 PREFIXES = {"/dynflow/console": GUARDED}
 # What openapi.yaml does not list: what is nowhere, and the way to the other side's console.
 UNLISTED = [("GET", "/dynflow"), ("GET", "/dynflow/"), ("GET", "/dynflow/nowhere"), ("GET", "/dynflow/console"), ("GET", "/dynflow/console/"),
-            ("POST", "/dynflow/console/1/cancel"), ("GET", "/dynflow/legacy/console"), ("POST", "/dynflow/legacy/console/1/resume"),
-            ("GET", "/dynflow/metrics"), ("GET", "/metrics")]
+            ("POST", "/dynflow/console/1/cancel"), ("GET", "/dynflow/legacy/console"), ("POST", "/dynflow/legacy/console/1/resume")]
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 LAUNCH = {"operation": "batch", "input": {"1": {"action_class": "PeerOps::Noop", "action_input": {}}}, "options": {}}
 BODIES = {"/dynflow/tasks/launch": LAUNCH, "/dynflow/tasks": {"action_name": "PeerOps::Noop", "action_input": {}},

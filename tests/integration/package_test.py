@@ -73,10 +73,10 @@ class MigrationTool(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         run("cmake", "--install", BUILD, "--prefix", PREFIX, "--component", "migration")
-        cls.tool = next(PREFIX.rglob("dynflow-migrate"))
+        cls.tool = PREFIX / "sbin/dynflow-migrate"
 
     def test_everything_is_in_its_place(self):
-        self.assertEqual(self.tool, PREFIX / "sbin/dynflow-migrate")
+        self.assertTrue(os.access(self.tool, os.X_OK))
         self.assertTrue((PREFIX / "share/man/man8/dynflow-migrate.8").is_file())
         self.assertTrue((PREFIX / "share/bash-completion/completions/dynflow-migrate").is_file())
 
