@@ -200,8 +200,11 @@ class StateTest(unittest.TestCase):
         kept = json.loads((FIXTURES / "ruby_dynflow/sidecar.json").read_text(encoding="utf-8"))
         with sqlite3.connect(self.ruby) as database:
             database.executescript("\n".join(kept["sql"]))
+            tasks = kept["tasks"]
+            # It was an hour ahead when this was kept.
+            tomorrow = time.strftime("%Y-%m-%d %H:%M:%S.000000", time.gmtime(time.time() + 86400))
+            database.execute("UPDATE dynflow_delayed_plans SET start_at = ? WHERE execution_plan_uuid = ?", (tomorrow, tasks["late"]["plan"]))
         database.close()
-        tasks = kept["tasks"]
         refused = self.state("import", "--from", self.ruby, "--to", self.target, expect=ERROR)["refused"]
         self.assertEqual([row["id"] for row in refused], [tasks["secret"]["plan"]])
         self.assertIn("passwords", refused[0]["reason"])
