@@ -1,5 +1,7 @@
 #include "shared/persistence/plan_pages.h"
 
+#include <utility>
+
 #include "shared/persistence/store.h"
 
 namespace dynflow::persistence {
@@ -45,6 +47,13 @@ bool is_place_of(const PlanPlace& place, Column column) {
     case Column::kRealTime: return std::holds_alternative<double>(place.key);
   }
   return false;
+}
+
+std::vector<PlanRecord> plans_of(std::vector<ListedPlan> page) {
+  std::vector<PlanRecord> plans;
+  plans.reserve(page.size());
+  for (ListedPlan& one : page) plans.push_back(std::move(one.plan));
+  return plans;
 }
 
 PlanPages* pages_of(Store& store) { return dynamic_cast<PlanPages*>(&store); }

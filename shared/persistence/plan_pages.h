@@ -47,6 +47,9 @@ bool is_place_of(const PlanPlace& place, PlanOrder::Column column);
 // `number`: that of the plan.
 PlanPlace place_of(const PlanRecord& plan, std::int64_t number, PlanOrder::Column column);
 
+// The plans of a page, without their places.
+std::vector<PlanRecord> plans_of(std::vector<ListedPlan> page);
+
 class PlanPages {
  public:
   virtual ~PlanPages() = default;

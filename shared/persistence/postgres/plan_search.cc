@@ -110,10 +110,7 @@ PlanRecord read_summary(const Rows& rows, int row) {
 Result<std::vector<PlanRecord>> Reader::find_plans(const PlanFilter& filter, const PlanOrder& order) {
   auto listed = list_plans(filter, {order.column, order.is_descending, order.limit}, order.offset);
   if (!listed.ok()) return listed.error();
-  std::vector<PlanRecord> plans;
-  plans.reserve(listed->size());
-  for (ListedPlan& one : *listed) plans.push_back(std::move(one.plan));
-  return plans;
+  return plans_of(std::move(*listed));
 }
 
 Result<std::vector<ListedPlan>> Reader::list_plans(const PlanFilter& filter, const PageOrder& order, std::size_t offset) {
