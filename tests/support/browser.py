@@ -131,12 +131,16 @@ class Browser:
         self.evaluate("window.isOld = true")
         found = self.evaluate(f"(e => e ? (e.click(), true) : false)(document.querySelector({json.dumps(selector)}))")
         if not found:
-            raise LookupError(f"{selector} is not on the page {self.evaluate('location.href')}:\n{self.text()[:2000]}")
+            raise LookupError(f"{selector} is not on the page {self.evaluate('location.href')}:\n{(self.text() or '')[:2000]}")
         self._wait_for_page(lambda: not self.evaluate("window.isOld === true"))
         return self
 
     def text(self):
-        return self.evaluate("document.body.innerText")
+        """What the page shows; None between two pages."""
+        try:
+            return self.evaluate("document.body.innerText")
+        except RuntimeError:
+            return None
 
     def html(self):
         return self.evaluate("document.documentElement.outerHTML")
