@@ -2,11 +2,17 @@
 
 #include <fmt/format.h>
 
+#include <chrono>
+
+#include "shared/base/deadline.h"
+#include "shared/base/interrupt.h"
 #include "shared/json/json.h"
 
 namespace dynflow::migration {
 
 namespace {
+
+constexpr std::chrono::seconds kPatience{10};
 
 Verdict answers_json(RunningProxy& proxy, std::string what, const std::string& path) {
   const auto text = proxy.get(path);
@@ -17,8 +23,8 @@ Verdict answers_json(RunningProxy& proxy, std::string what, const std::string& p
   return {std::move(what), !is_empty, is_empty ? path + " is empty" : ""};
 }
 
-// The feature runs, and has launchers: a relay learns those of its core.
-Verdict offers_dynflow(RunningProxy& proxy) {
+// The feature runs, and has launchers.
+Verdict see_feature(RunningProxy& proxy) {
   const std::string what = "the feature dynflow is offered, with launchers";
   const auto text = proxy.get("/v2/features");
   if (!text) return {what, false, text.error().message()};
@@ -30,6 +36,16 @@ Verdict offers_dynflow(RunningProxy& proxy) {
   const Json* launchers = json::find(*feature, "capabilities");
   const bool has_some = launchers != nullptr && launchers->is_array() && !launchers->empty();
   return {what, has_some, has_some ? "" : "it names none"};
+}
+
+// A relay that has just begun is still asking its core for the launchers.
+Verdict offers_dynflow(RunningProxy& proxy) {
+  const Deadline deadline = Deadline::after(kPatience);
+  while (true) {
+    Verdict verdict = see_feature(proxy);
+    if (verdict.is_good || deadline.has_passed() || is_interrupted()) return verdict;
+    pause_between_looks();
+  }
 }
 
 Result<std::int64_t> counted_tasks(RunningProxy& proxy) {

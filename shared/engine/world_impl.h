@@ -115,7 +115,9 @@ class World::Impl {
   void take_up_waiting();
   void ended(const Execution& execution, const PlanRecord& plan, Json secrets);
   Result<int> listener_of(const std::string& plan_id, int action_id);
-  void wait_until_gone(const std::string& plan_id) const;
+  void wait_until_gone(const std::string& plan_id, const Execution& execution) const;
+  // The store shows that a plan has paused or stopped before its execution is gone.
+  void wait_until_at_rest(const std::string& plan_id) const;
 
   // world_secrets.cc
   struct KeptSecrets {

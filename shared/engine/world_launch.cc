@@ -207,9 +207,17 @@ void World::Impl::ended(const Execution& execution, const PlanRecord& plan, Json
   if (plan.state == PlanState::kStopped) delayed_executor_->plan_stopped(plan.id);
 }
 
-void World::Impl::wait_until_gone(const std::string& plan_id) const {
+void World::Impl::wait_until_gone(const std::string& plan_id, const Execution& execution) const {
   std::unique_lock lock(mutex_);
-  wait_until(scheduler(), lock, ids_changed_, Deadline::after(kPatience), [&] { return active_.count(plan_id) == 0; });
+  wait_until(scheduler(), lock, ids_changed_, Deadline::after(kPatience), [&] {
+    const auto found = active_.find(plan_id);
+    return found == active_.end() || found->second.execution.get() != &execution;
+  });
+}
+
+void World::Impl::wait_until_at_rest(const std::string& plan_id) const {
+  const auto execution = find_taken_up(plan_id);
+  if (execution && !execution->status()) wait_until_gone(plan_id, *execution);
 }
 
 void World::Impl::release_locks(const std::vector<std::string>& ids) {

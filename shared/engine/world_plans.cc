@@ -124,7 +124,7 @@ Status World::Impl::halt(std::string_view plan_id) {
     if (const auto execution = find_taken_up(id)) {
       const Status halted = halt_in_work(id, *execution);
       if (halted.ok() || halted.error().code() != Code::kConflict) return halted;
-      wait_until_gone(id);  // it has just ended by itself: paused, perhaps
+      wait_until_gone(id, *execution);  // it has just ended by itself: paused, perhaps
     }
     const Status halted = await<Status>([&](auto done) { begin_halt(id, std::move(done)); });
     // Somebody else has just got it into hands: it is launched, resumed, skipped, taken up.
@@ -230,7 +230,9 @@ Result<PlanRecord> World::Impl::load_paused(const std::string& plan_id) const {
 
 Status World::Impl::resume(std::string_view plan_id) {
   if (is_closing()) return Error(Code::kClosed, "the world is stopping");
-  return await<Status>([&](auto done) { begin_resume(std::string(plan_id), std::move(done)); });
+  const std::string id(plan_id);
+  wait_until_at_rest(id);
+  return await<Status>([&](auto done) { begin_resume(id, std::move(done)); });
 }
 
 void World::Impl::begin_resume(const std::string& plan_id, Done done) {
@@ -272,7 +274,9 @@ void World::Impl::begin_resume(const std::string& plan_id, Done done) {
 
 Status World::Impl::skip(std::string_view plan_id, int step_id) {
   if (is_closing()) return Error(Code::kClosed, "the world is stopping");
-  return await<Status>([&](auto done) { begin_skip(std::string(plan_id), step_id, std::move(done)); });
+  const std::string id(plan_id);
+  wait_until_at_rest(id);
+  return await<Status>([&](auto done) { begin_skip(id, step_id, std::move(done)); });
 }
 
 void World::Impl::begin_skip(const std::string& plan_id, int step_id, Done done) {

@@ -273,6 +273,29 @@ TEST_CASE("resume runs what failed and what is left, and clears the error", "[ex
   CHECK(engine.world->resume("nobody").error().code() == Code::kNotFound);
 }
 
+// The store shows a pause before the world has let the plan go.
+TEST_CASE("a plan that is seen paused can be resumed and skipped at once", "[execution][E06][E08]") {
+  Engine engine;
+  bool is_broken = true;
+  engine.add({.name = "Bad", .run = [&](Running&, const Event*) {
+    if (is_broken) throw std::runtime_error("no");
+  }});
+  const std::string id = engine.trigger("Bad");
+  const auto state = [&] { return engine.store.load_plan(id)->state; };
+  while (state() != PlanState::kPaused) REQUIRE(engine.scheduler->run_one());
+  REQUIRE(engine.world->active_plans() == 1);
+  SECTION("resumed") {
+    is_broken = false;
+    REQUIRE(engine.world->resume(id).ok());
+    CHECK(shown(engine.settle(id)) == "stopped/success");
+  }
+  SECTION("skipped") {
+    REQUIRE(engine.world->skip(id, 2).ok());
+    REQUIRE(engine.world->resume(id).ok());
+    CHECK(shown(engine.settle(id)) == "stopped/warning");
+  }
+}
+
 TEST_CASE("skipping a step skips what depends on it, and their finalize steps", "[execution][E08]") {
   Engine engine;
   engine.add(failing("Source", RescueStrategy::kPause));

@@ -228,14 +228,14 @@ TEST_CASE_METHOD(Fixture, "buttons resume, skip, cancel and halt") {
     const auto answer = press(failed, "resume");
     CHECK(answer.status == 303);
     CHECK(answer.headers.get("Location") == "../" + failed + "?notice=resumed");
-    while (store->load_plan(failed)->state != PlanState::kStopped) settled(failed);
+    CHECK(settled(failed).state == PlanState::kStopped);
     CHECK(store->load_plan(failed)->result == PlanResult::kSuccess);
   }
   SECTION("skip") {
     const auto answer = press(failed, "skip/2");
     CHECK(answer.headers.get("Location") == "../../" + failed + "?notice=skipped");
     CHECK(press(failed, "resume").status == 303);
-    while (store->load_plan(failed)->state != PlanState::kStopped) settled(failed);
+    CHECK(settled(failed).state == PlanState::kStopped);
     CHECK(store->load_plan(failed)->result == PlanResult::kWarning);
   }
   SECTION("halt") {
@@ -274,7 +274,7 @@ TEST_CASE_METHOD(Fixture, "nothing is changed for another site") {
   program.add("Content-Type", "application/json");
   program.add("Accept", "application/json");
   CHECK(ask("POST", "/console/" + failed + "/resume", "{}", program).body == R"({"notice":"The execution was resumed"})");
-  while (store->load_plan(failed)->state != PlanState::kStopped) settled(failed);
+  CHECK(settled(failed).state == PlanState::kStopped);
   const auto again = ask("POST", "/console/" + failed + "/resume", "{}", program);
   CHECK(again.status == 409);
   CHECK(parsed(again.body)["error"] == "The execution has to be paused to be able to resume");
