@@ -19,6 +19,7 @@
 #include "shared/core/database_choice.h"
 #include "shared/daemon/supervisor.h"
 #include "shared/http/server.h"
+#include "shared/http/site_guard.h"
 #include "shared/json/json.h"
 #include "shared/log/log.h"
 #include "shared/log/rate_limit.h"
@@ -140,6 +141,7 @@ class Service {
   std::unique_ptr<core::Core> core_;
   std::unique_ptr<Drain> drain_;
   std::unique_ptr<http::Server> server_;
+  const http::SiteGuard other_sites_;
   metrics::Requests requests_;
 };
 
@@ -234,6 +236,7 @@ http::Response Service::handle(http::Request& request) {
 }
 
 http::Response Service::answer(http::Request& request, const std::string& path, const core::Authorize& authorize) {
+  if (auto refused = other_sites_.refusal(request)) return std::move(*refused);
   if (Drain::is_own(path)) {
     if (auto refused = authorize(request)) return std::move(*refused);
     return drain_->handle(request);

@@ -98,6 +98,7 @@ http::Response Host::handle(http::Request& request) {
 }
 
 http::Response Host::dispatch(http::Request& request) {
+  if (auto refused = other_sites_.refusal(request)) return std::move(*refused);
   if (Module* module = module_for(request)) return module->handle(request);
   return own_route(request);
 }

@@ -13,6 +13,7 @@
 #include "proxy/host/module.h"
 #include "shared/base/deadline.h"
 #include "shared/http/message.h"
+#include "shared/http/site_guard.h"
 #include "shared/log/buffer.h"
 #include "shared/metrics/requests.h"
 
@@ -49,6 +50,7 @@ class Host {
   Module* module_for(const http::Request& request) const;
 
   Parts parts_;
+  const http::SiteGuard other_sites_;
   metrics::Requests requests_;
 };
 

@@ -54,6 +54,10 @@ UNLISTED = [("GET", "/dynflow"), ("GET", "/dynflow/"), ("GET", "/dynflow/nowhere
             ("POST", "/dynflow/console/1/cancel"), ("GET", "/dynflow/legacy/console"), ("POST", "/dynflow/legacy/console/1/resume")]
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 LAUNCH = {"operation": "batch", "input": {"1": {"action_class": "PeerOps::Noop", "action_input": {}}}, "options": {}}
+OTHER_SITE = "The request comes from a page of another site; nothing was changed"
+# What browsers say when a page of another site makes them ask: today's, those before, and from a file or a sandbox.
+FOREIGN = ({"Sec-Fetch-Site": "cross-site", "Origin": "https://evil.example.com"}, {"Sec-Fetch-Site": "same-site"},
+           {"Origin": "https://evil.example.com"}, {"Origin": "null"})
 BODIES = {"/dynflow/tasks/launch": LAUNCH, "/dynflow/tasks": {"action_name": "PeerOps::Noop", "action_input": {}},
           "/dynflow/mode": {"action": "begin", "external_core": True, "force": True}}
 
@@ -269,6 +273,24 @@ class Matrix:
                     status, text = client.ask(method, filled(path), BODIES.get(path, {}), {"Authorization": field})
                     self.assertEqual(status, 403, f"{peer}: {method} {path} {field}: {text}")
 
+    def test_another_site_changes_nothing_with_a_certificate_that_may(self):
+        before = self.tasks()
+        for (method, path) in self.routes():
+            for fields in FOREIGN if method == "POST" else ():
+                with self.subTest(f"{method} {path} {fields}"):
+                    status, text = self.foreman.ask(method, filled(path), BODIES.get(path, {}), fields)
+                    self.assertEqual((status, json.loads(text)), (403, {"error": OTHER_SITE}))
+        self.assertEqual(self.tasks(), before)
+        self.assertEqual(self.mode(), self.expected_mode)
+
+    def test_a_page_of_our_own_may(self):
+        port = self.proxy.https_port
+        for host in (f"127.0.0.1:{port}", f"proxy.example.com:{port}"):
+            for fields in ({"Sec-Fetch-Site": "same-origin"}, {"Sec-Fetch-Site": "none"}, {"Origin": f"https://{host}"}):
+                with self.subTest(f"{host} {fields}"):
+                    status, text = self.foreman.ask("POST", "/dynflow/tasks/status", {"task_ids": ["x"]}, {"Host": host, **fields})
+                    self.assertEqual((status, text), (200, "{}"))
+
     def mode(self):
         status, text = self.foreman.ask("GET", "/dynflow/mode")
         self.assertEqual(status, 200, text)
@@ -352,6 +374,19 @@ class CoreDirect(Base):
                 continue
             with self.subTest(f"{method} {path}"):
                 self.assertNotEqual(client.ask(method, filled(path), {})[0], 403)
+
+    def test_another_site_changes_nothing_with_a_certificate_that_may(self):
+        client = self.raw(self.core.port, self.pki.proxy)
+        for method, path in [*self.routes(), ("POST", "/drain")]:
+            for fields in FOREIGN if method == "POST" else ():
+                with self.subTest(f"{method} {path} {fields}"):
+                    status, text = client.ask(method, filled(path), BODIES.get("/dynflow" + path, {"drain": True}), fields)
+                    self.assertEqual((status, json.loads(text)), (403, {"error": OTHER_SITE}))
+        self.assertEqual(self.core.http.get("/tasks/count").json()["count"], 0)
+        # Through the relay we are whatever name the proxy has outside.
+        for host, expected in (("proxy.example.com:9090", 200), ("evil.example.com", 403)):
+            fields = {"Origin": "https://proxy.example.com:9090", "X-Forwarded-Host": host}
+            self.assertEqual(client.ask("POST", "/tasks/status", {"task_ids": ["x"]}, fields)[0], expected)
 
     def test_no_connection_for_certificates_that_do_not_verify(self):
         for identity in (self.pki.stranger, self.pki.self_signed, self.pki.expired):

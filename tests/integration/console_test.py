@@ -30,7 +30,7 @@ def launch(client, action_class, prefix="/dynflow", **action_input):
 
 
 class AnotherSite:
-    """A web page that sends a form to the console as soon as somebody looks at it."""
+    """A web page that sends a form to the proxy as soon as somebody looks at it."""
 
     def __init__(self, target):
         page = f"<form method=post action='{target}'><input name=token value=1-0></form><script>document.forms[0].submit()</script>".encode()
@@ -143,11 +143,14 @@ class Console:
         document = wait_for_task(self.proxy.http, plan_id, states=("stopped",))
         self.assertEqual(document["result"], "warning")
 
-    def test_another_site_cannot_press_buttons(self):
+    def test_another_site_cannot_press_buttons_or_give_orders(self):
         plan_id = self.suspended()
         self.browser.open(f"{self.console}/{plan_id}")
-        for target, host in ((self.console, "127.0.0.1"), (f"http://{OUTSIDE}:{self.proxy.port}/dynflow/console", "evil.example.com")):
-            with AnotherSite(f"{target}/{plan_id}/halt") as site:
+        outside = f"http://{OUTSIDE}:{self.proxy.port}/dynflow"
+        # A button of the console, and an order of the API, which takes whatever body there is.
+        for target, host in ((f"{self.console}/{plan_id}/halt", "127.0.0.1"), (f"{outside}/console/{plan_id}/halt", "evil.example.com"),
+                             (f"{outside}/tasks/{plan_id}/cancel", "evil.example.com")):
+            with AnotherSite(target) as site:
                 self.browser.open(site.url.replace("127.0.0.1", host))
                 wait_until(lambda: "nothing was changed" in (self.browser.text() or ""), "the refusal")
         self.assertEqual(self.state(plan_id), "running")

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "shared/base/ids.h"
+#include "shared/http/site_guard.h"
 #include "shared/net/digest.h"
 #include "shared/net/peer_certificate.h"
 
@@ -46,22 +47,7 @@ bool is_over_tls(const http::Request& request) {
   return request.peer.is_tls || request.headers.get("X-Forwarded-Proto") == "https";
 }
 
-// "https://proxy.example.com:9090" without what stands before the host.
-std::string_view authority_of(std::string_view origin) {
-  const auto scheme_end = origin.find("://");
-  return scheme_end == std::string_view::npos ? std::string_view() : origin.substr(scheme_end + 3);
-}
-
 }  // namespace
-
-bool is_from_elsewhere(const http::Request& request) {
-  if (const auto site = request.headers.get("Sec-Fetch-Site")) return *site != "same-origin" && *site != "none";
-  const auto origin = request.headers.get("Origin");
-  if (!origin) return false;
-  const std::string_view authority = authority_of(*origin);
-  return authority.empty() ||
-         (authority != request.headers.get("Host") && authority != request.headers.get("X-Forwarded-Host"));
-}
 
 FormGuard::FormGuard(const Clock& clock) : clock_(clock), key_(random_hex(32)) {}
 
@@ -93,7 +79,7 @@ bool FormGuard::is_genuine(std::string_view token, std::string_view session) con
 }
 
 std::optional<std::string> FormGuard::objection(const http::Request& request, std::string_view token) const {
-  if (is_from_elsewhere(request)) return "The request comes from a page of another site; nothing was changed";
+  if (http::is_from_another_site(request)) return std::string(http::kOtherSite);
   const auto type = request.headers.get("Content-Type");
   const bool is_json = type && type->substr(0, type->find(';')) == "application/json";
   // That relay calls everything JSON, a form of any page too, and keeps back where it comes from.

@@ -1,7 +1,7 @@
 // Protects buttons from pages of other sites: a browser sends the user's certificate with whatever form any page makes it send.
 //
 // A form holds a token that only our own pages show. It is bound to the client certificate, or, where there is none, to a cookie; it is made
-// with a key of this process, and gets old. Besides, browsers say where a request comes from, and what they say must be us.
+// with a key of this process, and gets old. Besides, what browsers say about where a request comes from must be us (shared/http/site_guard.h).
 //
 // Threads: all methods may be called from any thread.
 #pragma once
@@ -41,8 +41,5 @@ class FormGuard {
   const Clock& clock_;
   const Secret key_;
 };
-
-// Whether a browser says that its request was caused by another site.
-bool is_from_elsewhere(const http::Request& request);
 
 }  // namespace dynflow::api::console

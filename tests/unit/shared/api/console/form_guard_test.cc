@@ -7,7 +7,6 @@
 
 using namespace dynflow;
 using api::console::FormGuard;
-using api::console::is_from_elsewhere;
 using namespace std::chrono_literals;
 
 namespace {
@@ -81,22 +80,7 @@ TEST_CASE("a client certificate takes the cookie's place") {
   CHECK(guard.objection(request, ticket.token));
 }
 
-TEST_CASE("browsers say when another site made them ask") {
-  using Fields = std::vector<std::pair<std::string, std::string>>;
-  const auto is_foreign = [](Fields fields) {
-    fields.emplace_back("Host", "proxy.example.com:9090");
-    return is_from_elsewhere(request_with(std::move(fields)));
-  };
-  CHECK_FALSE(is_foreign({}));
-  CHECK_FALSE(is_foreign({{"Sec-Fetch-Site", "same-origin"}}));
-  CHECK(is_foreign({{"Sec-Fetch-Site", "cross-site"}, {"Origin", "http://proxy.example.com:9090"}}));
-  CHECK(is_foreign({{"Sec-Fetch-Site", "same-site"}}));
-  CHECK_FALSE(is_foreign({{"Origin", "https://proxy.example.com:9090"}}));
-  CHECK(is_foreign({{"Origin", "https://evil.example.com"}}));
-  CHECK(is_foreign({{"Origin", "null"}}));
-  // Behind a relay the Host is the core's.
-  CHECK_FALSE(is_foreign({{"Origin", "https://outside.example.com"}, {"X-Forwarded-Host", "outside.example.com"}}));
-
+TEST_CASE("a type that no form can have needs no token") {
   VirtualClock clock;
   const FormGuard guard(clock);
   // No form has this type, but another site's script may try.
