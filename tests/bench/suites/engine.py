@@ -19,7 +19,7 @@ SINGLES = 50  # jobs that come alone; as many as queue.mjs takes
 GROWTH = [
     ("tasks", "no-op task", (1000, 10_000, 100_000)),
     ("events", "event -> run -> suspend", (1000, 10_000, 100_000)),
-    ("parallel", "parallel step of one plan", (100, 1000, 10_000)),
+    ("parallel", "parallel step of one plan", (1000, 10_000, 100_000)),
     ("output", "line of output on one task", (1000, 10_000, 100_000)),
     ("suspended", "plan that waits", (1000, 10_000, 100_000)),
     ("queued", "plan that waits for a place", (1000, 10_000, 100_000)),

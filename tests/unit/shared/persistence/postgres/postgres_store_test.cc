@@ -73,6 +73,41 @@ TEST_CASE("numbers of rows in PostgreSQL have 64 bits", "[store][Q24]") {
   CHECK(cluster.execute("SELECT string_agg(DISTINCT data_type, ' ')" + columns) == "bigint");
 }
 
+// Without statistics the server guesses, and must have no choice but to look for each row by its whole key.
+TEST_CASE("a change of a step reads that step alone in a new PostgreSQL database", "[store]") {
+  constexpr int kSteps = 1000;
+  Cluster& cluster = Cluster::get();
+  const std::string schema = cluster.make_schema();
+  const auto store = open_started(cluster.url(schema));
+  PlanRecord plan = sample_plan("wide");
+  plan.owner.clear();
+  plan.actions.resize(1, plan.actions.front());
+  plan.steps.resize(1, plan.steps.front());
+  for (int id = 2; id <= kSteps; ++id) {
+    plan.actions.push_back(plan.actions.front());
+    plan.actions.back().id = id;
+    plan.steps.push_back(plan.steps.front());
+    plan.steps.back().id = plan.steps.back().action_id = id;
+  }
+  REQUIRE(store->commit(batch_of(WriteBatch::InsertPlan{plan})).ok());
+  WriteBatch batch;
+  for (const StepRecord& step : plan.steps) {
+    batch.add(WriteBatch::UpdateStep{plan.id, step});
+    batch.add(WriteBatch::UpdateAction{plan.id, step.action_id, "", "{}"});
+  }
+  REQUIRE(store->commit(std::move(batch)).ok());
+  store->stop();  // connections that end tell what they have done
+  for (const std::string table : {"steps", "actions"}) {
+    const std::string of_table = " WHERE schemaname = '" + schema + "' AND relname = '" + table + "'";
+    INFO(table);
+    for (int i = 0; i < 200; ++i) {
+      if (cluster.execute("SELECT n_tup_upd, pg_sleep(0.05) FROM pg_stat_user_tables" + of_table) == std::to_string(kSteps)) break;
+    }
+    CHECK(cluster.execute("SELECT n_tup_upd FROM pg_stat_user_tables" + of_table) == std::to_string(kSteps));
+    CHECK(std::stoi(cluster.execute("SELECT seq_tup_read + idx_tup_fetch FROM pg_stat_user_tables" + of_table)) <= 2 * kSteps);
+  }
+}
+
 TEST_CASE("a failed upgrade leaves a PostgreSQL database as it was", "[store]") {
   Cluster& cluster = Cluster::get();
   const std::string schema = cluster.make_schema();
