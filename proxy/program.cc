@@ -117,6 +117,13 @@ Status Program::start(std::vector<daemon::NamedSocket> inherited, const std::fun
   if (!script) return script.error();
   // As from outside, so that only the main thread reloads.
   dynflow->ask_reload = [] { ::kill(::getpid(), SIGHUP); };
+  dynflow->core_now = [folder = config_dir_]() -> Result<core::CoreOptions> {
+    const auto now = load_configuration(folder);
+    if (!now) return now.error();
+    auto options = dynflow_options(*now, executable_folder());
+    if (!options) return options.error();
+    return std::move(options->core);
+  };
   // What can be wrong with the settings was found; from here on the process before is needed no more.
   if (Status waited = wait_for_predecessor(pause); !waited) return waited;
 

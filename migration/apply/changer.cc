@@ -31,7 +31,7 @@ std::vector<std::string> steps_of(std::string_view kind, bool was_sidecar_active
   return steps;
 }
 
-bool Changer::wants_external() const { return journal_.kind == "external" || (journal_.kind == "rollback" && before_.external_core.value_or(false)); }
+bool Changer::wants_external() const { return journal_.kind == "external" || (journal_.kind == "rollback" && before_.was_external()); }
 
 Result<RunningProxy*> Changer::proxy() {
   if (!site_.layout.is_live() && context_.options.proxy_url.empty()) return nullptr;
@@ -163,7 +163,9 @@ Result<ExitCode> Changer::carry_out(const ChangeOptions& options) {
 
 Status Changer::step(const std::string& name, const ChangeOptions& options) {
   if (name == "snapshot") {
-    auto taken = place_.take_snapshot(site_);
+    const auto found = proxy();
+    const auto mode = found.ok() && *found != nullptr ? (*found)->mode() : Result<ModeReport>(Error(Code::kUnavailable, ""));
+    auto taken = place_.take_snapshot(site_, mode.ok() ? mode->state : "");
     if (!taken) return taken.error();
     journal_.snapshot = *taken;
     return {};
@@ -225,6 +227,7 @@ Status Changer::flip() {
   if (!found) return found.error();
   if (*found == nullptr) return {};
   const Deadline deadline = Deadline::after(kProxyPatience);
+  bool has_told = false;
   while (true) {
     const auto mode = (*found)->begin(wants_external(), journal_.is_forced);
     if (mode.ok()) return {};
@@ -239,6 +242,8 @@ Status Changer::flip() {
     if (!is_transient(error.code())) return error;
     if (deadline.has_passed()) return error;
     if (is_interrupted()) return Error(Code::kClosed, "interrupted; the same command goes on from here");
+    if (!has_told) context_.output.warn(fmt::format("{}; trying again, for up to {} minutes", error.message(), kProxyPatience.count()));
+    has_told = true;
     pause_between_looks();
   }
 }

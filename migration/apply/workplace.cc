@@ -58,6 +58,23 @@ Status make_alike(const fs::path& file, const fs::path& model) {
   return {};
 }
 
+// What killed ones left: files that did not get their names, snapshots that did not get their document.
+void tidy(const Site& site, const fs::path& folder) {
+  for (const std::string& path : kept_files(site)) {
+    if (path.empty()) continue;
+    remove_leftovers(site.layout.real(path));
+    remove_leftovers(site.layout.real(path).string() + std::string(kBackupSuffix));
+  }
+  remove_leftovers(folder / "journal.json");
+  std::error_code failure;
+  std::vector<fs::path> incomplete;
+  for (fs::directory_iterator entry(folder / "snapshots", failure), end; !failure && entry != end; entry.increment(failure)) {
+    std::error_code ignored;
+    if (!fs::exists(entry->path() / "snapshot.json", ignored)) incomplete.push_back(entry->path());
+  }
+  for (const fs::path& each : incomplete) fs::remove_all(each, failure);
+}
+
 }  // namespace
 
 bool Journal::has_done(std::string_view step) const { return std::find(done.begin(), done.end(), step) != done.end(); }
@@ -81,6 +98,7 @@ Result<Workplace> Workplace::open(const Site& site) {
   if (ftruncate(lock.get(), 0) != 0 || pwrite(lock.get(), who.data(), who.size(), 0) < 0) {
     return Error(Code::kFailed, fmt::format("cannot write {}: {}", path.string(), std::strerror(errno)));
   }
+  tidy(site, folder);
   return Workplace(folder, std::move(lock));
 }
 
@@ -103,7 +121,7 @@ Status Workplace::save(const Journal& journal) const {
   return replace_file(folder_ / "journal.json", json::dump(document));
 }
 
-Result<std::string> Workplace::take_snapshot(const Site& site) const {
+Result<std::string> Workplace::take_snapshot(const Site& site, const std::string& mode) const {
   const std::string name = fmt::format("{:%Y%m%d-%H%M%S}-{}", fmt::localtime(std::time(nullptr)), getpid());
   const fs::path folder = snapshot_folder(name);
   std::vector<std::string> there;
@@ -127,10 +145,15 @@ Result<std::string> Workplace::take_snapshot(const Site& site) const {
   const auto external = site.external_core();
   const Json document{{"files", there}, {"absent", absent}, {"sidecar_active", site.sidecar_unit.is_active},
                       {"sidecar_enabled", site.sidecar_unit.is_enabled}, {"sidecar_masked", site.sidecar_unit.is_masked},
-                      {"external_core", external ? Json(*external) : Json()}};
+                      {"external_core", external ? Json(*external) : Json()}, {"mode", mode}};
   // This file makes the snapshot one.
   if (auto done = replace_file(folder / "snapshot.json", json::dump(document)); !done) return done.error();
   return name;
+}
+
+bool Workplace::Snapshot::was_external() const {
+  if (external_core) return *external_core;
+  return mode.empty() ? was_sidecar_active : mode.ends_with("external");
 }
 
 Result<Workplace::Snapshot> Workplace::snapshot(const std::string& name) const {
@@ -143,6 +166,7 @@ Result<Workplace::Snapshot> Workplace::snapshot(const std::string& name) const {
   snapshot.was_sidecar_masked = json::get_bool(*document, "sidecar_masked", false);
   const Json* external = json::find(*document, "external_core");
   if (external != nullptr && external->is_boolean()) snapshot.external_core = external->get<bool>();
+  snapshot.mode = json::get_string(*document, "mode");
   snapshot.files = strings_of(*document, "files");
   snapshot.absent = strings_of(*document, "absent");
   return snapshot;

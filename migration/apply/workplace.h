@@ -28,7 +28,7 @@ struct Journal {
 
 class Workplace {
  public:
-  // Makes the folder and takes the lock. Errors: kBusy with who holds it, kForbidden, kFailed.
+  // Makes the folder, takes the lock, and removes what killed ones left half done. Errors: kBusy with who holds it, kForbidden, kFailed.
   static Result<Workplace> open(const Site& site);
 
   // Nothing when there is none. Errors: kCorrupt.
@@ -36,12 +36,16 @@ class Workplace {
   Status save(const Journal& journal) const;
 
   // Copies the settings and environment files of both processes and what the units are; the snapshot's name. Complete or not there.
-  Result<std::string> take_snapshot(const Site& site) const;
+  // `mode`: what the running proxy said; empty: nobody was asked.
+  Result<std::string> take_snapshot(const Site& site, const std::string& mode) const;
   struct Snapshot {
     bool was_sidecar_active = false;
     bool was_sidecar_enabled = false;
     bool was_sidecar_masked = false;
-    std::optional<bool> external_core;
+    std::optional<bool> external_core;  // as the settings said
+    std::string mode;                   // as the running proxy said; empty: not known
+    // Where jobs were launched: without the key it depends on what was installed then.
+    bool was_external() const;
     std::vector<std::string> files;  // site paths that existed
     std::vector<std::string> absent;
   };

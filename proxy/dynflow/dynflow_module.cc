@@ -82,6 +82,12 @@ Result<std::shared_ptr<Backend>> DynflowModule::make_own() {
   const CoreLibrary& library = **found;
   log::info({}, "Dynflow runs in this process with {}", library.path().string());
   core::CoreOptions core_options = options_.core;
+  if (control_ && options_.core_now) {
+    // Whoever moves a site has just written where this core keeps its tasks: what the settings said at the start is of yesterday.
+    auto now = options_.core_now();
+    if (!now) return now.error();
+    core_options = *std::move(now);
+  }
   core_options.plugin_directory = library.path().parent_path();
   for (const ExecutorSwitch& executor : options_.executors) {
     if (executor.enabled.is_on()) core_options.plugins.push_back(executor.library);

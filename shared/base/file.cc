@@ -15,6 +15,9 @@ namespace fs = std::filesystem;
 
 namespace {
 
+constexpr std::string_view kFreshPattern = ".XXXXXX";
+constexpr std::string_view kFreshSuffix = ".new";
+
 Error problem(std::string_view what, const fs::path& path, int number) {
   const Code code = number == ENOENT ? Code::kNotFound : number == EACCES || number == EPERM || number == EROFS ? Code::kForbidden : Code::kFailed;
   return Error(code, "cannot " + std::string(what) + " " + path.string() + ": " + std::strerror(number));
@@ -22,8 +25,9 @@ Error problem(std::string_view what, const fs::path& path, int number) {
 
 // Name of a new file beside `target` that has the text, the mode and the owner that the target shall have. `like`: what stood there.
 Result<std::string> write_beside(const fs::path& target, std::string_view text, const struct stat* like, const ReplaceOptions& options) {
-  std::string name = target.string() + ".XXXXXX";
-  const Fd fd(::mkostemp(name.data(), O_CLOEXEC));
+  std::string name = target.string();
+  name.append(kFreshPattern).append(kFreshSuffix);
+  const Fd fd(::mkostemps(name.data(), static_cast<int>(kFreshSuffix.size()), O_CLOEXEC));
   if (!fd) return problem("write", target, errno);
   const auto failed = [&](Error error) {
     ::unlink(name.c_str());
@@ -47,6 +51,13 @@ Status put(const fs::path& target, std::string_view text, const struct stat* lik
   const Error error = problem("replace", target, errno);
   ::unlink(fresh->c_str());
   return error;
+}
+
+// Of a link where it leads to.
+fs::path target_of(const fs::path& path, std::error_code& failure) {
+  const bool is_link = fs::is_symlink(path, failure);  // of what is not there: no link, and an error that is none here
+  failure.clear();
+  return is_link ? fs::canonical(path, failure) : path;
 }
 
 }  // namespace
@@ -77,9 +88,7 @@ Status write_all(const Fd& fd, std::string_view text) {
 
 Status replace_file(const fs::path& path, std::string_view text, const ReplaceOptions& options) {
   std::error_code failure;
-  const bool is_link = fs::is_symlink(path, failure);  // of what is not there: no link, and an error that is none here
-  failure.clear();
-  const fs::path target = is_link ? fs::canonical(path, failure) : path;
+  const fs::path target = target_of(path, failure);
   if (failure) return Error(Code::kFailed, "cannot follow " + path.string() + ": " + failure.message());
   struct stat old {};
   const bool is_there = ::stat(target.c_str(), &old) == 0;
@@ -94,6 +103,17 @@ Status replace_file(const fs::path& path, std::string_view text, const ReplaceOp
   const Fd folder(::open(parent.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!folder || ::fsync(folder.get()) != 0) return problem("sync the folder of", target, errno);
   return {};
+}
+
+void remove_leftovers(const fs::path& path) {
+  std::error_code failure;
+  const fs::path target = target_of(path, failure);
+  const std::string name = target.filename().string() + ".";
+  const std::size_t length = name.size() - 1 + kFreshPattern.size() + kFreshSuffix.size();
+  for (fs::directory_iterator entry(target.parent_path(), failure), end; !failure && entry != end; entry.increment(failure)) {
+    const std::string found = entry->path().filename().string();
+    if (found.size() == length && found.starts_with(name) && found.ends_with(kFreshSuffix)) ::unlink(entry->path().c_str());
+  }
 }
 
 }  // namespace dynflow

@@ -29,4 +29,7 @@ struct ReplaceOptions {
 // replaced. Errors: kForbidden, kNotFound (no such folder), kFailed.
 Status replace_file(const std::filesystem::path& path, std::string_view text, const ReplaceOptions& options = {});
 
+// What a process that was killed in replace_file() left beside this file (<path>.??????.new). For whoever is its only writer.
+void remove_leftovers(const std::filesystem::path& path);
+
 }  // namespace dynflow

@@ -119,6 +119,10 @@ Result<LoadedPlugin> Plugins::load(const std::filesystem::path& file) {
   if (plugin->abi != DYNFLOW_PLUGIN_ABI) {
     return refuse(Code::kUnavailable, fmt::format("made for plugin interface {}, this is {}", plugin->abi, DYNFLOW_PLUGIN_ABI));
   }
+  // The same file by another folder's name: the library is there once, and a second init() would pull its state from under the first.
+  for (std::size_t at = 0; at < tables_.size(); ++at) {
+    if (tables_[at] == plugin) return loaded_[at];
+  }
   constexpr std::size_t kNeeded = offsetof(dynflow_plugin_api, init) + sizeof(dynflow_plugin_api::init);
   if (plugin->size < kNeeded || plugin->init == nullptr) {
     return refuse(Code::kUnavailable, fmt::format("its description has {} bytes, at least {} are needed", plugin->size, kNeeded));
@@ -135,6 +139,7 @@ Result<LoadedPlugin> Plugins::load(const std::filesystem::path& file) {
   }
   const bool has_stop = plugin->size >= offsetof(dynflow_plugin_api, stop) + sizeof(dynflow_plugin_api::stop);
   if (has_stop && plugin->stop != nullptr) stops_.push_back(plugin->stop);
+  tables_.push_back(plugin);
   loaded_.push_back({std::string(view(plugin->name)), std::string(view(plugin->version))});
   return loaded_.back();
 }

@@ -31,7 +31,7 @@ class Plugins {
 
   // Loads one library and runs its init(). Errors, each with the file's name: kNotFound (no such file), kUnavailable (the linker's text,
   // no plugin, another abi or build; both numbers are in the text), kFailed (init's own text). Of what a failed init()
-  // registered, features are taken back; actions and launchers stay.
+  // registered, features are taken back; actions and launchers stay. A library that is loaded already is not initialised again.
   Result<LoadedPlugin> load(const std::filesystem::path& file);
   // Ends the plugins' threads, the last loaded first. Harmless twice.
   void stop();
@@ -43,6 +43,7 @@ class Plugins {
 
   std::unique_ptr<Host> host_;
   std::vector<LoadedPlugin> loaded_;
+  std::vector<const dynflow_plugin_api*> tables_;  // of loaded_, in the same order
   std::vector<void (*)()> stops_;
 };
 

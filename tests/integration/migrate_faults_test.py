@@ -6,8 +6,8 @@ import fcntl
 import signal
 import subprocess
 import time
-import unittest
 
+import side_by_side
 from migrating_site import UNIT, MigratingSite
 from network import wait_until
 
@@ -83,4 +83,4 @@ class Faults(MigratingSite):
 
 
 if __name__ == "__main__":
-    unittest.main(verbosity=2)
+    side_by_side.main(workers=4)

@@ -94,7 +94,7 @@ class Trees(unittest.TestCase):
                 for path, text in self.files(tree).items():
                     if path.suffix != ".bak":
                         self.assertIn(text, (before.get(path), *self.whole_texts(path)), f"{path} is whole")
-                self.assertEqual([str(path) for path in tree.rglob("*.??????") if path.name.count(".yml.")], [], "nothing is left beside it")
+                self.assertEqual([str(path) for path in tree.rglob("*.??????.new")], [], "nothing is left beside it")
                 self.assertEqual(self.run_tool("apply", "--to", "internal", "--root", str(tree)).returncode, 3)
                 self.assertEqual(self.run_tool("rollback", "--root", str(tree)).returncode, 3)
                 left = {path: text for path, text in self.files(tree).items() if path.suffix != ".bak"}

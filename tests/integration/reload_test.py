@@ -223,6 +223,25 @@ class Mode(Base):
         self.assertEqual(self.mode(proxy)["state"], "external")
         self.assertEqual(proxy.http.get("/dynflow/tasks/count").status, 200)
 
+    def test_a_core_that_begins_reads_what_the_settings_say_by_then(self):
+        foreman = self.enterContext(Foreman())
+        core = self.enterContext(CoreService(self.folder / "core", foreman.url))
+        first, second = self.folder / "first.sqlite", self.folder / "second.sqlite"
+        proxy = self.enterContext(SmartProxy(self.folder / "proxy", foreman.url, external_core=True, core_url=core.url, dynflow={"database": first}))
+        self.edit(proxy, str(first), str(second), "settings.d/dynflow.yml")
+        begin = {"action": "begin", "external_core": False}
+        module = proxy.config / "settings.d/dynflow.yml"
+        good = module.read_text()
+        module.write_text(good + ":core_timeout: soon\n")
+        refused = proxy.http.post("/dynflow/mode", begin)
+        self.assertEqual(refused.status, 503, refused.text)
+        self.assertRegex(refused.json()["error"], r"dynflow\.yml:\d+: :core_timeout:")
+        self.assertEqual(self.mode(proxy)["state"], "external")
+        module.write_text(good)
+        answer = proxy.http.post("/dynflow/mode", begin)
+        self.assertEqual(answer.status, 200, answer.text)
+        self.assertEqual((first.exists(), second.exists()), (False, True))
+
 
 class Core(Base):
     def test_the_core_service_reloads_as_the_proxy_does(self):

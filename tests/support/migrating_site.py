@@ -20,16 +20,88 @@ from units import Units
 UNIT = "smart_proxy_dynflow_core"
 
 
-class MigratingSite(unittest.TestCase):
-    """A proxy in external mode, its core service under a service manager that stands in, Foreman and a host; and the tool."""
+class Moved(unittest.TestCase):
+    """Jobs on one host and the tool, for any site. A subclass starts it, and sets `client` (the proxy, as Foreman asks it) and `services`."""
+
+    # The class of a job, as Foreman of the site's time names it.
+    job_class = None
 
     def setUp(self):
         self.folder = Path(tempfile.mkdtemp(prefix="migrate-"))
+        self.folder.chmod(0o755)
         self.addCleanup(shutil.rmtree, self.folder, ignore_errors=True)
         self.runs = self.folder / "runs"
         self.runs.touch()
-        self.foreman = self.enterContext(Foreman())
         self.sshd = self.enterContext(Sshd(self.folder / "sshd", options=("MaxStartups 1000", "LoginGraceTime 300"), log_level="ERROR"))
+        self.jobs = set()
+
+    def command(self, *arguments):
+        raise NotImplementedError
+
+    def environment(self):
+        return {**os.environ, "DYNFLOW_MIGRATE_SYSTEMCTL": self.services.program()}
+
+    def run_tool(self, *arguments, expected=0):
+        done = subprocess.run(self.command(*arguments), env=self.environment(), capture_output=True, text=True, timeout=240, check=False)
+        if expected is not None:
+            self.assertEqual(done.returncode, expected, done.stdout + done.stderr)
+        return done
+
+    def stop_at(self, steps, *arguments, number=signal.SIGKILL):
+        """Runs the tool and sends it the signal as it begins the first of the steps. When an earlier stop came after the end of that
+        step, a later one is met. Which steps it began, its exit status, and what it said afterwards."""
+        began = []
+        with subprocess.Popen(self.command(*arguments), env=self.environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                              text=True) as tool:
+            said = ""
+            for line in tool.stdout:
+                word, _, step = line.strip().partition(" ")
+                if word == "step":
+                    began.append(step)
+                    if step in steps:
+                        tool.send_signal(number)
+                        break
+                said += line
+            said += tool.stdout.read()
+        return began, tool.returncode, said
+
+    def kill_at(self, steps, *arguments):
+        began, status, said = self.stop_at(steps, *arguments)
+        self.assertEqual(status, -signal.SIGKILL, f"the tool was not killed at {steps}: {said}")
+        return began
+
+    def launch(self, count, seconds):
+        entries = {}
+        for _ in range(count):
+            job = Job(self.sshd, "")
+            if self.job_class:
+                job.entry["action_class"] = self.job_class
+            # One id for both, so that callbacks and runs can be compared.
+            job.entry["action_input"]["callback"]["task_id"] = job.plan_id
+            job.entry["action_input"]["script"] = f"#!/bin/sh\necho {job.plan_id} >> {self.runs}\nsleep {random.uniform(*seconds):.2f}\n"
+            entries[job.plan_id] = job.entry
+        answer = self.client.post("/dynflow/tasks/launch", {"operation": "ssh", "input": entries, "options": {}})
+        self.assertEqual(answer.status, 200, answer.text)
+        for plan in entries:
+            self.assertEqual(answer.json()[plan]["result"], "success", answer.text)
+        self.jobs |= set(entries)
+
+    def check_nothing_is_lost(self):
+        wait_until(lambda: self.jobs <= {callback.task_id for callback in self.foreman.callbacks()}, "all callbacks", 180)
+        callbacks = [callback for callback in self.foreman.callbacks() if callback.task_id in self.jobs]
+        self.assertEqual([callback for callback in callbacks if callback.data.get("exit_status") != 0], [], "every job ended well")
+        self.assertEqual(Counter(self.runs.read_text(encoding="utf-8").split()), Counter(self.jobs))
+
+    def mode(self):
+        return self.client.get("/dynflow/mode").json()["state"]
+
+
+class MigratingSite(Moved):
+    """A proxy in external mode, its core service under a service manager that stands in, Foreman and a host; and the tool."""
+
+    def setUp(self):
+        super().setUp()
+        self.foreman = self.enterContext(Foreman())
         self.core = CoreService(self.folder / "core", self.foreman.url, ssh_key=self.sshd.client_key,
                                 settings={"database": self.folder / "core.sqlite"})
         self.services = Units(self.folder / "services")
@@ -40,7 +112,7 @@ class MigratingSite(unittest.TestCase):
         self.proxy = self.enterContext(SmartProxy(
             self.folder / "proxy", self.foreman.url, ssh_key=self.sshd.client_key, external_core=True, core_url=self.core.url,
             dynflow={"database": self.folder / "proxy.sqlite"}))
-        self.jobs = set()
+        self.client = self.proxy.http
 
     def _core_answers(self):
         try:
@@ -51,48 +123,3 @@ class MigratingSite(unittest.TestCase):
     def command(self, *arguments):
         return [str(binary("dynflow-migrate")), *arguments, "--config-dir", str(self.proxy.config), "--core-config-dir",
                 str(self.core.config), "--proxy-url", f"http://127.0.0.1:{self.proxy.port}"]
-
-    def environment(self):
-        return {**os.environ, "DYNFLOW_MIGRATE_SYSTEMCTL": self.services.program()}
-
-    def run_tool(self, *arguments, expected=0):
-        done = subprocess.run(self.command(*arguments), env=self.environment(), capture_output=True, text=True, timeout=240, check=False)
-        self.assertEqual(done.returncode, expected, done.stdout + done.stderr)
-        return done
-
-    def kill_at(self, steps, *arguments):
-        """Runs the tool and kills it as it begins the first of the steps; which steps it began. When an earlier kill came after the
-        end of that step, a later one is met."""
-        began = []
-        with subprocess.Popen(self.command(*arguments), env=self.environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                              text=True) as tool:
-            for line in tool.stdout:
-                word, _, step = line.strip().partition(" ")
-                if word == "step":
-                    began.append(step)
-                    if step in steps:
-                        tool.send_signal(signal.SIGKILL)
-                        break
-        self.assertEqual(tool.returncode, -signal.SIGKILL, f"the tool was not killed at {steps}")
-        return began
-
-    def launch(self, count, seconds):
-        entries = {}
-        for _ in range(count):
-            job = Job(self.sshd, "")
-            # One id for both, so that callbacks and runs can be compared.
-            job.entry["action_input"]["callback"]["task_id"] = job.plan_id
-            job.entry["action_input"]["script"] = f"#!/bin/sh\necho {job.plan_id} >> {self.runs}\nsleep {random.uniform(*seconds):.2f}\n"
-            entries[job.plan_id] = job.entry
-        answer = self.proxy.http.post("/dynflow/tasks/launch", {"operation": "ssh", "input": entries, "options": {}})
-        self.assertEqual(answer.status, 200, answer.text)
-        for plan in entries:
-            self.assertEqual(answer.json()[plan]["result"], "success", answer.text)
-        self.jobs |= set(entries)
-
-    def check_nothing_is_lost(self):
-        wait_until(lambda: self.jobs <= {callback.task_id for callback in self.foreman.callbacks()}, "all callbacks", 180)
-        self.assertEqual(Counter(self.runs.read_text(encoding="utf-8").split()), Counter(self.jobs))
-
-    def mode(self):
-        return self.proxy.http.get("/dynflow/mode").json()["state"]

@@ -92,6 +92,18 @@ TEST_CASE_METHOD(Fixture, "without room the old file stays and nothing is left b
   CHECK(names() == std::set<std::string>{"settings.yml"});
 }
 
+TEST_CASE_METHOD(Fixture, "what a killed writer left is removed, and nothing else", "[file]") {
+  const std::set<std::string> others = {"settings.yml", "settings.yml.rpmnew", "settings.yml.bak", "other.yml.a1B2c3.new", "settings.yml.a1B2c3d.new", "settings.yml.new"};
+  for (const std::string& name : others) REQUIRE(replace_file(folder.path() / name, "x"));
+  for (const char* name : {"settings.yml.a1B2c3.new", "settings.yml.Zz9000.new"}) REQUIRE(replace_file(folder.path() / name, "x"));
+  fs::create_directory(folder.path() / "links");
+  fs::create_symlink(path, folder.path() / "links/settings.yml");
+  remove_leftovers(folder.path() / "links/settings.yml");
+  fs::remove_all(folder.path() / "links");
+  CHECK(names() == others);
+  remove_leftovers(folder.path() / "none/file");
+}
+
 TEST_CASE_METHOD(Fixture, "what is missing or locked up is told apart", "[file]") {
   CHECK(read_file(path).error().code() == Code::kNotFound);
   CHECK(replace_file(folder.path() / "none/file", "x").error().code() == Code::kNotFound);

@@ -2,6 +2,7 @@
 
 #include <catch2/catch.hpp>
 
+#include "shared/base/temporary_folder.h"
 #include "shared/plugin/build_id.h"
 #include "tests/support/engine/live_world.h"
 
@@ -43,14 +44,30 @@ TEST_CASE_METHOD(Fixture, "a plugin gets registries, settings and log, and is st
   CHECK(features[1].name == "stopped");
 }
 
-TEST_CASE_METHOD(Fixture, "without settings a plugin gets an empty map, and nothing for settings that cannot be read") {
+TEST_CASE_METHOD(Fixture, "a plugin that is found in two folders is initialised once") {
+  REQUIRE(plugins.load(kPlugins / "good.so").ok());
+  const TemporaryFolder folder = *TemporaryFolder::make("plugin-test");
+  std::filesystem::create_symlink(kPlugins / "good.so", folder.path() / "good.so");
+  const auto again = plugins.load(folder.path() / "good.so");
+  REQUIRE(again.ok());
+  CHECK(again->name == "test_plugin");
+  CHECK(plugins.loaded().size() == 1);
+  CHECK(features.size() == 1);
+}
+
+TEST_CASE_METHOD(Fixture, "without settings a plugin gets an empty map") {
   yaml = "";
   REQUIRE(plugins.load(kPlugins / "good.so").ok());
   CHECK(features[0].capabilities.front() == "{}");
+}
+
+TEST_CASE_METHOD(Fixture, "a plugin gets nothing for settings that cannot be read, and can be tried again") {
   yaml = ":a: [";
   const auto refused = plugins.load(kPlugins / "good.so");
   REQUIRE_FALSE(refused.ok());
   CHECK(refused.error().message() == "good.so: no settings");
+  yaml = "";
+  CHECK(plugins.load(kPlugins / "good.so").ok());
 }
 
 TEST_CASE_METHOD(Fixture, "what is no plugin of this build is refused with the reason") {
