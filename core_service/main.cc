@@ -2,6 +2,7 @@
 #include <CLI/CLI.hpp>
 
 #include "core_service/service.h"
+#include "shared/log/setup.h"
 
 int main(int argc, char** argv) {
   using namespace dynflow::core_service;
@@ -16,5 +17,7 @@ int main(int argc, char** argv) {
   app.set_version_flag("--version", "smart_proxy_dynflow_core " PRODUCT_VERSION);
   CLI11_PARSE(app, argc, argv);
   if (daemonize_option->count() > 0) command_line.daemonize = daemonize;
-  return run(command_line);
+  const int status = run(command_line);
+  dynflow::log::finish(std::chrono::seconds(1));
+  return status;
 }

@@ -5,6 +5,7 @@
 
 #include "proxy/host/version.h"
 #include "proxy/program.h"
+#include "shared/log/setup.h"
 
 int main(int argc, char** argv) {
   using namespace dynflow::proxy;
@@ -14,5 +15,7 @@ int main(int argc, char** argv) {
   app.set_version_flag("--version", fmt::format("smart-proxy {} (speaks Smart Proxy {} and smart_proxy_dynflow {})",
                                                 kProductVersion, kHostVersion, kDynflowVersion));
   CLI11_PARSE(app, argc, argv);
-  return run(config_dir);
+  const int status = run(config_dir);
+  dynflow::log::finish(std::chrono::seconds(1));
+  return status;
 }

@@ -2,8 +2,6 @@
 
 #include <fmt/format.h>
 #include <spdlog/sinks/stdout_sinks.h>
-#include <spdlog/sinks/syslog_sink.h>
-#include <spdlog/sinks/systemd_sink.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -16,6 +14,7 @@
 #include "shared/log/file_sink.h"
 #include "shared/log/pattern.h"
 #include "shared/log/setup.h"
+#include "shared/log/system_sink.h"
 #include "shared/log/text.h"
 
 namespace dynflow::log {
@@ -24,6 +23,9 @@ namespace {
 
 constexpr std::array<std::string_view, 5> kNames = {"DEBUG", "INFO", "WARN", "ERROR", "FATAL"};
 
+// What waits for the system's log when records go elsewhere from now on.
+constexpr Duration kPatienceAtChange = std::chrono::seconds(1);
+
 enum class Target { kFile, kStdout, kStderr, kSyslog, kJournal };
 
 // One set-up. Never changes once made; replaced as a whole.
@@ -31,6 +33,7 @@ struct Outlet {
   Target target;
   spdlog::sink_ptr sink;           // where records go now
   std::shared_ptr<FileSink> file;  // of kFile, also while its records go to standard output instead
+  std::shared_ptr<SystemSink> system;  // of kSyslog and kJournal
   Pattern pattern;
   Pattern fallback_pattern;  // for standard output when the target cannot be had
   std::string program;
@@ -59,7 +62,7 @@ spdlog::sink_ptr make_stdout() { return make_console<spdlog::sinks::stdout_sink_
 std::shared_ptr<const Outlet> first_outlet() {
   const Clock& clock = system_clock();
   const Pattern pattern = Pattern::parse(kFilePattern, clock.now()).value();
-  return std::make_shared<const Outlet>(Outlet{Target::kStderr, make_console<spdlog::sinks::stderr_sink_mt>(), nullptr,
+  return std::make_shared<const Outlet>(Outlet{Target::kStderr, make_console<spdlog::sinks::stderr_sink_mt>(), nullptr, nullptr,
                                                pattern, pattern, {}, nullptr, &clock});
 }
 
@@ -137,6 +140,18 @@ std::string file_fallback_text(const std::string& path, const Error& error) {
   return fmt::format("Log file {} cannot be opened. Falling back to STDOUT: {}", path, error.message());
 }
 
+// A way to the system's log; that of before when it leads to the same place, so that nothing that waits in it gets lost.
+void take_system_sink(Outlet& outlet, const Outlet& before, SystemSink::Protocol protocol, const std::string& socket) {
+  const SystemSink* const old = before.system.get();
+  const bool is_same = old != nullptr && old->options().protocol == protocol && old->options().socket == socket && old->options().program == outlet.program;
+  outlet.system = is_same ? before.system : std::make_shared<SystemSink>(SystemSink::Options{.protocol = protocol, .socket = socket, .program = outlet.program, .clock = outlet.clock});
+  outlet.sink = outlet.system;
+}
+
+void tell_loss(const Outlet& outlet, std::uint64_t lost) {
+  if (lost > 0) deliver(outlet, Level::kWarn, {}, fmt::format("{} log records were lost: the system's log did not take them", lost), {});
+}
+
 // The same set-up with records going to standard output.
 Outlet to_stdout(Outlet outlet) {
   outlet.sink = make_stdout();
@@ -172,7 +187,7 @@ Status configure(const Options& options) {
 
   const Target target = target_of(options.target);
   const bool is_system = target == Target::kSyslog || target == Target::kJournal;
-  Outlet outlet{target,        nullptr,         nullptr,        is_system ? *system_pattern : *file_pattern,
+  Outlet outlet{target,        nullptr,         nullptr,        nullptr, is_system ? *system_pattern : *file_pattern,
                 *file_pattern, options.program, options.buffer, options.clock};
   std::string warning;
   const auto before = logger().current();
@@ -184,14 +199,11 @@ Status configure(const Options& options) {
       outlet.sink = make_console<spdlog::sinks::stderr_sink_mt>();
       break;
     case Target::kSyslog:
-      // openlog(3) is one for the process: a second sink's end would take the name from the first.
-      outlet.sink = before->target == Target::kSyslog && before->program == options.program
-                        ? before->sink
-                        : std::make_shared<spdlog::sinks::syslog_sink_mt>(options.program, LOG_PID, LOG_LOCAL5, false);
+      take_system_sink(outlet, *before, SystemSink::Protocol::kSyslog, options.syslog_socket);
       break;
     case Target::kJournal:
       if (access(options.journal_socket.c_str(), W_OK) == 0) {
-        outlet.sink = std::make_shared<spdlog::sinks::systemd_sink_mt>(options.program, false);
+        take_system_sink(outlet, *before, SystemSink::Protocol::kJournal, options.journal_socket);
       } else {
         outlet = to_stdout(std::move(outlet));
         warning = "Journald is not available on this platform. Falling back to STDOUT.";
@@ -210,9 +222,14 @@ Status configure(const Options& options) {
   logger().replace(made);
   logger().has_complained = false;
   set_level(options.level);
+  if (before->system && before->system != made->system) tell_loss(*made, before->system->finish(Deadline::after(kPatienceAtChange)));
   // Whatever the level: somebody will look for the log where it is not.
   if (!warning.empty()) deliver(*made, Level::kWarn, {}, to_one_line(warning), {});
   return {};
+}
+
+void finish(Duration patience) {
+  if (const auto now = logger().current(); now->system) now->system->finish(Deadline::after(patience));
 }
 
 void reopen() {

@@ -2,7 +2,7 @@
 // until then records from warn on go to standard error.
 //
 // Threads: everything may be called from any thread. A record is formatted in the caller's thread and never blocks
-// on a sink longer than one write(2).
+// on a sink longer than one write(2) to a file or to standard output; on syslog and the journal not at all.
 //
 // error = somebody must act; warn = we coped; info = life cycle; debug = for developers.
 #pragma once

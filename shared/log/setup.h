@@ -29,6 +29,7 @@ struct Options {
   std::uint64_t rolling_keep = 6;                            // old files; when size > 0
   std::string program = "foreman-proxy";
   std::shared_ptr<Buffer> buffer = nullptr;  // owners: the program, who shows it, and the logger
+  std::string syslog_socket = "/dev/log";
   std::string journal_socket = "/run/systemd/journal/socket";
   const Clock* clock = &system_clock();
 };
@@ -37,6 +38,9 @@ struct Options {
 // written and a journal that is not there are no errors: records go to standard output, after a warning with
 // upstream's words (smart-proxy 3.11, lib/proxy/log.rb:36-57). kInvalid: a pattern or age that means nothing.
 [[nodiscard]] Status configure(const Options& options);
+
+// At the end of a program: waits until syslog or the journal took what waits for them, for this long at most.
+void finish(Duration patience);
 
 // What USR1 asks for: opens the file anew and says so. Unlike upstream's it takes effect at once and later records
 // are not held back in a buffer. A file that had to be given up for standard output is tried again.

@@ -2,6 +2,7 @@
 """Logs that go to syslog and to the journal, as those who listen there get them: the programs run in a mount namespace whose `/dev/log`
 and `/run/systemd/journal/socket` are sockets of this test. Needs the right to make one."""
 
+import contextlib
 import shutil
 import socket
 import subprocess
@@ -41,19 +42,27 @@ def may_have_namespaces():
 
 
 class Listener:
-    """A datagram socket that keeps what comes. It reads all the time: the kernel lets few datagrams wait, and then their senders."""
+    """A datagram socket that keeps what comes. It reads all the time, but while it `hangs`: the kernel lets few datagrams wait."""
 
     def __init__(self, path):
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.socket.bind(str(path))
         path.chmod(0o666)
         self.seen = []
+        self.may_read = threading.Event()
+        self.may_read.set()
         self.thread = threading.Thread(target=self.read, daemon=True)
         self.thread.start()
 
     def read(self):
-        while datagram := self.socket.recv(65536):
+        while self.may_read.wait() and (datagram := self.socket.recv(65536)):
             self.seen.append(datagram)
+
+    @contextlib.contextmanager
+    def hangs(self):
+        self.may_read.clear()
+        yield
+        self.may_read.set()
 
     def records(self):
         return list(self.seen)
@@ -133,6 +142,27 @@ class SystemLog(unittest.TestCase):
                     return [record for record in map(fields_of, self.journal.records())
                             if record.get("SYSLOG_IDENTIFIER") == name and record.get("MESSAGE", "").startswith(f"Started GET {path}")]
                 self.assertEqual(wait_until(started, "the record")[0]["PRIORITY"], str(INFO))
+
+    def test_a_daemon_that_hangs_holds_nobody_up(self):
+        # More than the kernel keeps for a reader that does not read.
+        requests = int(Path("/proc/sys/net/unix/max_dgram_qlen").read_text(encoding="ascii")) + 100
+        for target, listener in (("SYSLOG", self.log), ("JOURNAL", self.journal)):
+            with self.subTest(target):
+                proxy = self.proxy(log_file=target, log_level="INFO")
+                with listener.hangs():
+                    for number in range(requests):
+                        self.assertEqual(proxy.http.get(f"/version?number={number}.").status, 200)
+                    self.assertFalse(any(f"number={requests - 1}.".encode() in one for one in listener.records()))
+
+                def started():
+                    return [one for one in listener.records() if b"Started GET /version number=" in one]
+                wait_until(lambda: len(started()) == requests, "all records")
+                for number, record in enumerate(started()):
+                    self.assertIn(f"number={number}.".encode(), record)
+                with listener.hangs():
+                    for number in range(requests):
+                        proxy.http.get(f"/version?more={number}.")
+                    proxy.stop()  # without waiting for ever
 
     def test_a_reload_moves_the_log_there_and_back(self):
         proxy = self.proxy()
