@@ -21,27 +21,39 @@ ExternalCore external_core_of(const std::optional<bool>& setting) {
 
 std::vector<std::string> Configuration::warnings() const {
   std::vector<std::string> all = global.warnings;
-  for (const settings::ModuleSettings* module : {&dynflow.module, &logs, &remote_execution_ssh, &ansible}) {
+  for (const settings::ModuleSettings* module : modules()) {
     all.insert(all.end(), module->warnings.begin(), module->warnings.end());
   }
   return all;
 }
 
+std::vector<std::string> Configuration::failures() const {
+  std::vector<std::string> all;
+  for (const settings::ModuleSettings* module : modules()) {
+    if (auto failure = module->failure()) all.push_back(*std::move(failure));
+  }
+  return all;
+}
+
+std::vector<const settings::ModuleSettings*> Configuration::modules() const { return {&dynflow.module, &logs, &remote_execution_ssh, &ansible}; }
+
 std::vector<const settings::Values*> Configuration::tables() const {
-  return {&global.values, &dynflow.module.values, &logs.values, &remote_execution_ssh.values, &ansible.values};
+  std::vector<const settings::Values*> all{&global.values};
+  for (const settings::ModuleSettings* module : modules()) all.push_back(&module->values);
+  return all;
 }
 
 Result<Configuration> load_configuration(const std::filesystem::path& folder) {
   auto global = settings::load_global((folder / "settings.yml").string());
   if (!global) return global.error();
   const std::string& modules = global->settings_directory;
-  auto dynflow = settings::load_dynflow(modules);
+  auto dynflow = settings::load_dynflow(modules, settings::Missing::kNoted);
   if (!dynflow) return dynflow.error();
-  auto logs = settings::load_module(settings::logs_table(), modules);
+  auto logs = settings::load_module(settings::logs_table(), modules, settings::Missing::kNoted);
   if (!logs) return logs.error();
-  auto ssh = settings::load_module(settings::remote_execution_ssh_table(), modules);
+  auto ssh = settings::load_module(settings::remote_execution_ssh_table(), modules, settings::Missing::kNoted);
   if (!ssh) return ssh.error();
-  auto ansible = settings::load_module(settings::ansible_table(), modules);
+  auto ansible = settings::load_module(settings::ansible_table(), modules, settings::Missing::kNoted);
   if (!ansible) return ansible.error();
   return Configuration{*std::move(global), *std::move(dynflow), *std::move(logs), *std::move(ssh), *std::move(ansible)};
 }
@@ -76,6 +88,7 @@ Result<DynflowOptions> dynflow_options(const Configuration& configuration, std::
   const settings::DynflowSettings& dynflow = configuration.dynflow;
   DynflowOptions options;
   options.enabled = dynflow.enabled;
+  options.failure = dynflow.module.failure();
   options.external_core = external_core_of(dynflow.external_core);
   options.executable_folder = std::move(executable_folder);
   options.hand_over = {dynflow.handover_automatic, dynflow.handover_give_up, dynflow.handover_follow_up};
@@ -106,8 +119,9 @@ Result<DynflowOptions> dynflow_options(const Configuration& configuration, std::
 
   // `script` is the feature's name today, `ssh` its name before Foreman 3.3: both, so that every Foreman finds one.
   options.executors = {
-      {"remote_execution_ssh", "foreman_remote_execution_core.so", {"script", "ssh"}, "1.0.1", configuration.remote_execution_ssh.enabled},
-      {"ansible", "foreman_ansible_core.so", {"ansible"}, "3.7.1", configuration.ansible.enabled}};
+      {"remote_execution_ssh", "foreman_remote_execution_core.so", {"script", "ssh"}, "1.0.1",
+       configuration.remote_execution_ssh.enabled, configuration.remote_execution_ssh.failure()},
+      {"ansible", "foreman_ansible_core.so", {"ansible"}, "3.7.1", configuration.ansible.enabled, configuration.ansible.failure()}};
   return options;
 }
 
@@ -116,7 +130,7 @@ Result<ScriptOptions> script_options(const Configuration& configuration) {
   auto settings = settings::remote_execution_settings(module.values);
   if (!settings) return settings.error();
   ScriptOptions options;
-  options.enabled = module.enabled;
+  if (!module.failure()) options.enabled = module.enabled;
   options.public_key_file = settings->ssh_identity_key_file + ".pub";
   options.ca_public_key_file = settings->ssh_user_ca_public_key_file.value_or("");
   return options;

@@ -26,14 +26,18 @@ struct Configuration {
   settings::ModuleSettings remote_execution_ssh;
   settings::ModuleSettings ansible;
 
+  // In the order of reading.
+  std::vector<const settings::ModuleSettings*> modules() const;
   // Of all files, in the order of reading.
   std::vector<std::string> warnings() const;
+  // Why modules cannot be started that are switched on; empty: nothing is missing.
+  std::vector<std::string> failures() const;
   // Of all files, in the order of reading; always the same files.
   std::vector<const settings::Values*> tables() const;
 };
 
 // Reads `folder`/settings.yml and the module files. Errors: kInvalid, one line with file, line, key and what is
-// expected.
+// expected. A value that a module lacks is none: the module will be failed.
 Result<Configuration> load_configuration(const std::filesystem::path& folder);
 
 TrustPolicy trust_policy(const Configuration& configuration);

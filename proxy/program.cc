@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <csignal>
+#include <cstdlib>
 #include <functional>
 #include <optional>
 #include <string_view>
@@ -49,6 +50,16 @@ bool is_about_jobs(std::string_view target) {
   constexpr std::string_view kJobs = "/dynflow/";
   // Orders about the mode have to get through, when nothing else does.
   return target.starts_with(kJobs) && !target.starts_with("/dynflow/mode");
+}
+
+RequestTrace trace_of_environment() {
+  auto trace = RequestTrace::from(std::getenv("FOREMAN_PROXY_TRACE"), std::getenv("FOREMAN_LOG_MAX_BODY_SIZE"));
+  if (!trace) {
+    log::warn({}, "{}; {} counts", trace.error().message(), RequestTrace::kShortBody);
+    trace = RequestTrace(RequestTrace::kShortBody);
+  }
+  if (trace->is_on()) log::info({}, "FOREMAN_PROXY_TRACE is set: headers and short bodies of requests are logged, at the level DEBUG");
+  return *trace;
 }
 
 class Program {
@@ -106,6 +117,10 @@ Status Program::start(std::vector<daemon::NamedSocket> inherited, const std::fun
     const std::string_view file = values->table().file;
     log::debug({}, "'{}' settings: {}", file.substr(0, file.rfind('.')), settings::shown_settings(*values));
   }
+  for (const settings::ModuleSettings* module : configuration.modules()) {
+    const std::string_view file = module->values.table().file;
+    log::debug({}, "'{}' ports: 'http': {}, 'https': {}", file.substr(0, file.rfind('.')), module->enabled.http, module->enabled.https);
+  }
 
   // The addresses are taken before anything is started: a second proxy on this port must not touch the first one's jobs.
   if (Status certificate = load_certificate(configuration); !certificate) return certificate;
@@ -138,6 +153,7 @@ Status Program::start(std::vector<daemon::NamedSocket> inherited, const std::fun
   parts.buffer = buffer_;
   metrics_readers_ = std::make_shared<Authorization>(metrics_policy(configuration), system_host_names(resolver_limit(configuration)));
   parts.metrics_readers = metrics_readers_;
+  parts.trace = trace_of_environment();
   parts.load = [this] { return load(); };
   host_ = std::make_unique<Host>(std::move(parts));
   host_->start_modules();
@@ -233,6 +249,7 @@ Status Program::take_over_settings(Configuration fresh) {
   const auto dynflow = dynflow_options(fresh, executable_folder());
   if (!dynflow) return dynflow.error();
   if (const auto script = script_options(fresh); !script) return script.error();
+  if (const auto failures = fresh.failures(); !failures.empty()) return Error(Code::kInvalid, fmt::format("{}", fmt::join(failures, "; ")));
   if (Status configured = log::configure(fresh.global.log_options(buffer_)); !configured) return configured;
   for (const std::string& warning : fresh.warnings()) log::warn({}, "{}", warning);
   renew_certificate(fresh);

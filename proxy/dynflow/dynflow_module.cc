@@ -27,7 +27,7 @@ Status DynflowModule::start() {
     return {};
   }
   state_ = ModuleState::kStarting;
-  Status started = start_control();
+  Status started = options_.failure ? Status(Error(Code::kInvalid, *options_.failure)) : start_control();
   state_ = started ? ModuleState::kRunning : ModuleState::kFailed;
   return started;
 }
@@ -90,7 +90,7 @@ Result<std::shared_ptr<Backend>> DynflowModule::make_own() {
   }
   core_options.plugin_directory = library.path().parent_path();
   for (const ExecutorSwitch& executor : options_.executors) {
-    if (executor.enabled.is_on()) core_options.plugins.push_back(executor.library);
+    if (executor.enabled.is_on() && !executor.failure) core_options.plugins.push_back(executor.library);
   }
   auto core = library.make(core_options);
   if (!core) return core.error();
@@ -176,10 +176,10 @@ Feature DynflowModule::feature_row(const ExecutorSwitch& executor, const std::st
   row.is_on_http = executor.enabled.http;
   row.is_on_https = executor.enabled.https;
   row.state = executor.enabled.is_on() ? state_ : ModuleState::kDisabled;
-  if (executor.enabled.is_on() && state_ == ModuleState::kDisabled) {
+  if (executor.enabled.is_on() && (executor.failure || state_ == ModuleState::kDisabled || state_ == ModuleState::kFailed)) {
     row.state = ModuleState::kFailed;
-    row.lacks_requirement = true;
-    row.failure = fmt::format("'dynflow' required by '{}' could not be found.", name);
+    row.was_not_started = true;
+    row.failure = executor.failure.value_or(fmt::format("'dynflow' required by '{}' could not be found.", name));
   }
   if (row.state != ModuleState::kRunning || own == nullptr) return row;
 

@@ -32,10 +32,12 @@ struct ExecutorSwitch {
   std::vector<std::string> features;  // announced names: "script", "ssh"
   std::string version;                // of the Ruby plugin whose behaviour it has; the same in every mode
   settings::Enabled enabled;
+  std::optional<std::string> failure = std::nullopt;  // what its settings lack
 };
 
 struct DynflowOptions {
   settings::Enabled enabled;
+  std::optional<std::string> failure;   // what the settings lack: the module does not start
   ExternalCore external_core = ExternalCore::kUnset;
   RelayOptions relay;
   core::CoreOptions core;               // `plugins` is filled from the executors

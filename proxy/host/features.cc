@@ -36,8 +36,9 @@ std::string features_v2_document(const std::vector<Feature>& features) {
     capabilities.erase(std::unique(capabilities.begin(), capabilities.end()), capabilities.end());
 
     Json row = Json::object();
-    row["http_enabled"] = feature.is_on_http;
-    row["https_enabled"] = feature.is_on_https;
+    // No listener serves what failed (smart-proxy 3.11, lib/proxy/plugin_initializer.rb:89-93).
+    row["http_enabled"] = feature.is_on_http && feature.state != ModuleState::kFailed;
+    row["https_enabled"] = feature.is_on_https && feature.state != ModuleState::kFailed;
     row["settings"] = Json::object();
     row["state"] = std::string(to_string(feature.state));
     row["capabilities"] = std::move(capabilities);

@@ -27,8 +27,8 @@ struct Feature {
   bool is_on_https = false;
   ModuleState state = ModuleState::kUninitialized;
   std::vector<std::string> capabilities;  // any order, duplicates allowed: the document sorts them
-  bool lacks_requirement = false;         // it is kFailed because what it stands on is not there
-  std::string failure;                    // why it is kFailed; one line, for /logs
+  bool was_not_started = false;           // it is kFailed without a try: what it stands on or a setting is missing
+  std::string failure;                    // why it is kFailed, one line; empty: for the reason of its module
 };
 
 // Sorted names of what runs: ["dynflow","logs","script","ssh"].

@@ -29,12 +29,6 @@ http::Response json_text(std::string document) {
   return http::text_response(200, std::move(document), "application/json");
 }
 
-std::string names_of(const std::vector<Feature>& features) {
-  std::string names;
-  for (const Feature& feature : features) names += fmt::format("{}'{}'", names.empty() ? "" : ", ", feature.name);
-  return names;
-}
-
 }  // namespace
 
 Host::Host(Parts parts) : parts_(std::move(parts)) {}
@@ -42,23 +36,24 @@ Host::Host(Parts parts) : parts_(std::move(parts)) {}
 void Host::start_modules() {
   for (const auto& module : parts_.modules) {
     const Status started = module->start();
-    const std::vector<Feature> rows = module->features();
-    if (!started) {
-      log::error({}, "Disabling all modules in the group [{}] due to a failure in one of them: {}", names_of(rows),
-                 started.error().message());
-    }
-    for (const Feature& row : rows) {
+    for (const Feature& row : module->features()) {
       if (row.state == ModuleState::kRunning) log::info({}, "Successfully initialized '{}'", row.name);
-      if (row.state != ModuleState::kFailed) continue;
-      if (started && row.lacks_requirement) {
-        log::error({}, "Disabling all modules in the group ['{}'] due to a failure in one of them: {}", row.name, row.failure);
-      } else if (started) {
-        log::error({}, "Couldn't enable '{}': {}", row.name, row.failure);
-      }
-      parts_.buffer->set_failed_module(row.name, started ? row.failure : started.error().message());
+      if (row.state == ModuleState::kFailed) tell_failure(row, started);
     }
   }
   if (parts_.logs.state == ModuleState::kRunning) log::info({}, "Successfully initialized '{}'", parts_.logs.name);
+}
+
+// In upstream's words, of which a module has two sorts: for what is disabled before it was tried, and for what was tried in vain.
+void Host::tell_failure(const Feature& row, const Status& started) const {
+  const std::string& why = row.failure.empty() && !started ? started.error().message() : row.failure;
+  if (started && !row.was_not_started) {
+    log::error({}, "Couldn't enable '{}': {}", row.name, why);
+    return parts_.buffer->set_failed_module(row.name, why);
+  }
+  const std::string message = fmt::format("Disabling all modules in the group ['{}'] due to a failure in one of them: {}", row.name, why);
+  log::error({}, "{}", message);
+  parts_.buffer->set_failed_module(row.name, message);
 }
 
 void Host::stop_modules(Deadline deadline) {
@@ -82,6 +77,7 @@ http::Response Host::handle(http::Request& request) {
   const Instant start = system_clock().instant();
   const log::Context context{.request_id = request.request_id, .session_id = request.session_id};
   log::info(context, "Started {} {} {}", request.method, request.path, request.query);
+  parts_.trace.tell(request);
   http::Response response;
   try {
     response = dispatch(request);

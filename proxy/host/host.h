@@ -11,6 +11,7 @@
 #include "proxy/host/authorization.h"
 #include "proxy/host/features.h"
 #include "proxy/host/module.h"
+#include "proxy/host/request_trace.h"
 #include "shared/base/deadline.h"
 #include "shared/http/message.h"
 #include "shared/http/site_guard.h"
@@ -27,6 +28,7 @@ class Host {
     Feature logs;                                        // the row of /logs; registered last, as built-ins are
     std::shared_ptr<log::Buffer> buffer;                 // owners: the host, the logger and the program
     std::shared_ptr<const Authorization> metrics_readers{};  // owners: the host and the program; who may read /metrics besides; null: nobody
+    RequestTrace trace{};
     std::function<metrics::ServerLoad()> load{};         // of the server in front; empty: not told
   };
   explicit Host(Parts parts);
@@ -44,6 +46,7 @@ class Host {
   std::vector<Feature> features() const;
 
  private:
+  void tell_failure(const Feature& row, const Status& started) const;
   http::Response dispatch(http::Request& request);
   http::Response own_route(const http::Request& request) const;
   http::Response metrics(const http::Request& request) const;

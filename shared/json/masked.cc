@@ -1,4 +1,4 @@
-#include "shared/api/console/masked.h"
+#include "shared/json/masked.h"
 
 #include <algorithm>
 #include <array>
@@ -6,7 +6,7 @@
 
 #include "shared/json/json.h"
 
-namespace dynflow::api::console {
+namespace dynflow::json {
 namespace {
 
 // Anywhere in a key.
@@ -55,4 +55,4 @@ void mask_secrets(Json& document) {
   }
 }
 
-}  // namespace dynflow::api::console
+}  // namespace dynflow::json

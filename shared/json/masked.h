@@ -1,7 +1,7 @@
 // Takes values out of documents whose keys say that they are secret.
 //
-// Actions mask what they know of themselves (Action::present); this is for what nobody thought of: variables of an inventory, options
-// of a plugin.
+// Actions mask what they know of themselves (Action::present); this is for what nobody thought of, variables of an inventory, options of a plugin,
+// and for documents that no action has read yet.
 //
 // Threads: pure functions.
 #pragma once
@@ -10,7 +10,7 @@
 
 #include "shared/json/json_fwd.h"
 
-namespace dynflow::api::console {
+namespace dynflow::json {
 
 inline constexpr std::string_view kMask = "[hidden]";
 
@@ -19,4 +19,4 @@ bool is_secret_key(std::string_view key);
 // Replaces what stands under such keys, at any depth; what is null, empty, true or false stays.
 void mask_secrets(Json& document);
 
-}  // namespace dynflow::api::console
+}  // namespace dynflow::json

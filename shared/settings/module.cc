@@ -66,7 +66,7 @@ Enabled enabled_of(const Node& value) {
   return {value.text == "http", value.text == "https"};
 }
 
-Result<ModuleSettings> load_module(const Table& table, const std::string& settings_directory) {
+Result<ModuleSettings> load_module(const Table& table, const std::string& settings_directory, Missing missing) {
   const std::string path = fmt::format("{}/{}", settings_directory, table.file);
   std::vector<std::string> warnings;
   Node root;
@@ -80,7 +80,7 @@ Result<ModuleSettings> load_module(const Table& table, const std::string& settin
   } else {
     warnings.push_back(fmt::format("Couldn't find settings file {}. Using default settings.", path));
   }
-  auto values = Values::read(table, root, StringKeys::kIgnored);
+  auto values = Values::read(table, root, StringKeys::kIgnored, missing);
   if (!values.ok()) return values.error();
   warnings.insert(warnings.end(), values->warnings().begin(), values->warnings().end());
   const Node& switch_value = values->node("enabled");
@@ -92,8 +92,8 @@ Result<ModuleSettings> load_module(const Table& table, const std::string& settin
   return ModuleSettings{path, is_file_there, enabled, std::move(*values), std::move(warnings)};
 }
 
-Result<DynflowSettings> load_dynflow(const std::string& settings_directory) {
-  auto module = load_module(kDynflow, settings_directory);
+Result<DynflowSettings> load_dynflow(const std::string& settings_directory, Missing missing) {
+  auto module = load_module(kDynflow, settings_directory, missing);
   if (!module.ok()) return module.error();
   const Values& values = module->values;
   return DynflowSettings{

@@ -31,11 +31,14 @@ struct ModuleSettings {
   Enabled enabled;
   Values values;
   std::vector<std::string> warnings;
+
+  // Why the module cannot be started: Values::failure() of one that is switched on.
+  std::optional<std::string> failure() const { return enabled.is_on() ? values.failure() : std::nullopt; }
 };
 
 // The file that `table` names in `settings_directory`. A missing file is a warning in upstream's words and means the
 // defaults; keys without a colon are ignored with a warning. Errors: those of load_yaml and Values::read.
-Result<ModuleSettings> load_module(const Table& table, const std::string& settings_directory);
+Result<ModuleSettings> load_module(const Table& table, const std::string& settings_directory, Missing missing = Missing::kRefused);
 
 const Table& dynflow_table();
 const Table& logs_table();
@@ -58,6 +61,6 @@ struct DynflowSettings {
   RunnerLimits runner_limits;
   ModuleSettings module;
 };
-Result<DynflowSettings> load_dynflow(const std::string& settings_directory);
+Result<DynflowSettings> load_dynflow(const std::string& settings_directory, Missing missing = Missing::kRefused);
 
 }  // namespace dynflow::settings

@@ -139,7 +139,7 @@ std::string unknown_key_warning(const Table& table, const Node& key) {
 
 }  // namespace
 
-Result<Values> Values::read(const Table& table, const Node& root, StringKeys string_keys) {
+Result<Values> Values::read(const Table& table, const Node& root, StringKeys string_keys, Missing missing) {
   if (root.type != NodeType::kMap && !root.is_null()) {
     return Error(Code::kInvalid,
                  fmt::format("{}: expected a map of settings, got {}", root.place(), to_string(root.type)));
@@ -173,19 +173,31 @@ Result<Values> Values::read(const Table& table, const Node& root, StringKeys str
     Entry& entry = values.entries_[static_cast<std::size_t>(setting - table.settings.data())];
     entry.is_present = true;
     entry.place = member.key.place();
+    entry.is_missing = false;
     if (value.is_null() && setting->type != Type::kEnabled) {
-      if (setting->null == Null::kRefused) return refused("null");
-      if (setting->null == Null::kUnsets) entry.value = value;
+      if (setting->null == Null::kRefused && missing == Missing::kRefused) return refused("null");
+      entry.value = setting->null == Null::kUnsets ? value : default_node(*setting);
+      entry.is_missing = setting->null == Null::kRefused;
       continue;
     }
     if (!fits(*setting, value)) return refused(got(value));
-    if (setting->null == Null::kRefused && value.is_text() && value.text.empty()) return refused("an empty string");
+    if (setting->null == Null::kRefused && value.is_text() && value.text.empty()) {
+      if (missing == Missing::kRefused) return refused("an empty string");
+      entry.value = default_node(*setting);
+      entry.is_missing = true;
+      continue;
+    }
     if (setting->check != nullptr) {
       if (const auto complaint = setting->check(value)) {
         return Error(Code::kInvalid, fmt::format("{}: :{}: {}", member.key.place(), key, *complaint));
       }
     }
     entry.value = value;
+  }
+  // smart-proxy 3.11, lib/proxy/plugin_validators.rb: in the order of the defaults, the first one counts.
+  const auto missed = std::find_if(values.entries_.begin(), values.entries_.end(), [](const Entry& entry) { return entry.is_missing; });
+  if (missed != values.entries_.end()) {
+    values.failure_ = fmt::format("Parameter '{}' is expected to have a non-empty value ({})", missed->setting->key, missed->place);
   }
   return values;
 }

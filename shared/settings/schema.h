@@ -66,12 +66,16 @@ struct Table {
 // How keys without a leading colon are taken: Ruby's global files accept them, its module files never look at them.
 enum class StringKeys { kAccepted, kIgnored };
 
+// What a null or an empty text is where there has to be a value: an error of the file, or, as for Ruby's modules, one of the module, which is failed
+// while everything else runs.
+enum class Missing { kRefused, kNoted };
+
 // The settings of one table with what a file says about them. The getters fit the type of the setting; asking for a
 // key that the table lacks, or for another type, is a bug of ours and aborts.
 class Values {
  public:
   // kInvalid: "file:line: :key: expected X, got Y". Unknown and retired keys are warnings. `root` is a map or null.
-  static Result<Values> read(const Table& table, const Node& root, StringKeys string_keys);
+  static Result<Values> read(const Table& table, const Node& root, StringKeys string_keys, Missing missing = Missing::kRefused);
 
   bool get_bool(std::string_view key) const;
   std::int64_t get_int(std::string_view key) const;       // kInt, kPort
@@ -90,6 +94,10 @@ class Values {
   // "file:line", or "default" when it does not stand in the file.
   std::string place(std::string_view key) const;
 
+  // The first setting without the value that it has to have, in upstream's words and with its place; the default counts meanwhile. Only with
+  // Missing::kNoted.
+  const std::optional<std::string>& failure() const { return failure_; }
+
   const std::vector<std::string>& warnings() const { return warnings_; }
   const Table& table() const { return *table_; }
 
@@ -98,6 +106,7 @@ class Values {
     const Setting* setting;
     Node value;
     bool is_present = false;
+    bool is_missing = false;  // it stands there without the value that it has to have
     std::string place = "default";
   };
   explicit Values(const Table& table) : table_(&table) {}
@@ -105,6 +114,7 @@ class Values {
 
   const Table* table_;
   std::vector<Entry> entries_;
+  std::optional<std::string> failure_;
   std::vector<std::string> warnings_;
 };
 

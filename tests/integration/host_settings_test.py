@@ -126,17 +126,66 @@ class HostSettings(unittest.TestCase):
     def test_a_debug_log_tells_the_settings(self):
         with self.proxy() as proxy:
             self.assertRegex(proxy.logs(), r"\[D\] 'dynflow' settings: 'enabled': true, .*'console_auth': true \(default\)")
+            self.assertIn("[D] 'dynflow' ports: 'http': true, 'https': true", proxy.logs())
+            self.assertIn("[D] 'ansible' ports: 'http': false, 'https': false", proxy.logs())
 
     def test_a_feature_without_what_it_stands_on_is_failed(self):
         modules = {"dynflow": {"enabled": False}, "ansible": {"enabled": "https"}}
         with SmartProxy(self.folder / "requires", "http://127.0.0.1:1", modules=modules) as proxy:
             rows = proxy.http.get("/v2/features").json()
             self.assertEqual((rows["dynflow"]["state"], rows["ansible"]["state"], rows["script"]["state"]), ("disabled", "failed", "disabled"))
-            self.assertEqual((rows["ansible"]["http_enabled"], rows["ansible"]["https_enabled"]), (False, True))
+            self.assertEqual((rows["ansible"]["http_enabled"], rows["ansible"]["https_enabled"]), (False, False))
             self.assertEqual(proxy.http.get("/features").json(), ["logs"])
-            why = "'dynflow' required by 'ansible' could not be found."
-            self.assertEqual(proxy.http.get("/logs/").json()["info"]["failed_modules"], {"ansible": why})
-            self.assertIn(f"[E] Disabling all modules in the group ['ansible'] due to a failure in one of them: {why}", proxy.logs())
+            self.assert_disabled(proxy, {"ansible": "'dynflow' required by 'ansible' could not be found."})
+
+    def test_a_trace_tells_headers_and_short_bodies_without_secrets(self):
+        environment = {"FOREMAN_PROXY_TRACE": "1", "FOREMAN_LOG_MAX_BODY_SIZE": "200"}
+        launch = {"operation": "batch", "options": {}, "input": {"1": {"action_class": "PeerOps::Noop", "action_input": {"ssh_password": "hunter2"}}}}
+        with SmartProxy(self.folder / "trace", "http://127.0.0.1:1", external_core=False, environment=environment) as proxy:
+            proxy.http.get("/version", {"Accept": "a/b", "X-Request-Id": "first", "Authorization": "Basic aHVudGVyMw=="})
+            self.assertIn("first [D] Headers: {", proxy.logs())
+            self.assertIn('"HTTP_ACCEPT"=>"a/b", "HTTP_X_REQUEST_ID"=>"first", "HTTP_AUTHORIZATION"=>"[hidden]"}', proxy.logs())
+            answer = proxy.http.post("/dynflow/tasks/launch", launch)
+            self.assertEqual((answer.status, answer.json()["1"]["result"]), (200, "success"))
+            self.assertIn('"ssh_password":"[hidden]"', proxy.logs())
+            launch["input"] = {"2": {"action_class": "PeerOps::Noop", "action_input": {"padding": "planted-7" * 30}}}
+            self.assertEqual(proxy.http.post("/dynflow/tasks/launch", launch).json()["2"]["result"], "success")
+            self.assertIn("[D] Body: [filtered out]", proxy.logs())
+            for hidden in ("hunter2", "aHVudGVyMw", "planted-7"):
+                self.assertNotIn(hidden, proxy.logs())
+        with self.proxy() as proxy:
+            proxy.http.post("/dynflow/tasks/status", {"task_ids": []})
+            self.assertNotIn("Headers: ", proxy.logs())
+
+    def assert_disabled(self, proxy, reasons):
+        """The modules that failed before they were tried, in /logs and in the log."""
+        told = {name: f"Disabling all modules in the group ['{name}'] due to a failure in one of them: {why}" for name, why in reasons.items()}
+        self.assertEqual(proxy.http.get("/logs/").json()["info"]["failed_modules"], told)
+        for text in told.values():
+            self.assertIn(f"[E] {text}\n", proxy.logs())
+
+    def test_a_feature_whose_settings_lack_a_value_is_failed_and_the_rest_runs(self):
+        modules = {"dynflow": {"enabled": True, "console_auth": None}, "ansible": {"enabled": True}}
+        with SmartProxy(self.folder / "lacks", "http://127.0.0.1:1", modules=modules) as proxy:
+            rows = proxy.http.get("/v2/features").json()
+            self.assertEqual({name: rows[name]["state"] for name in ("dynflow", "ansible", "script", "logs")},
+                             {"dynflow": "failed", "ansible": "failed", "script": "disabled", "logs": "running"})
+            self.assertEqual((rows["dynflow"]["http_enabled"], rows["dynflow"]["https_enabled"]), (False, False))
+            self.assertEqual(proxy.http.get("/features").json(), ["logs"])
+            self.assertEqual(proxy.http.get("/dynflow/tasks/count").status, 404)
+            file = proxy.config / "settings.d/dynflow.yml"
+            self.assert_disabled(proxy, {"dynflow": f"Parameter 'console_auth' is expected to have a non-empty value ({file}:3)",
+                                         "ansible": "'dynflow' required by 'ansible' could not be found."})
+
+    def test_an_executor_whose_settings_lack_a_value_is_failed_and_dynflow_runs(self):
+        modules = {"remote_execution_ssh": {"enabled": True, "ssh_user": ""}, "ansible": {"enabled": False, "ansible_environment_file": None}}
+        with SmartProxy(self.folder / "lacks", "http://127.0.0.1:1", external_core=False, modules=modules) as proxy:
+            rows = proxy.http.get("/v2/features").json()
+            self.assertEqual({name: rows[name]["state"] for name in ("dynflow", "script", "ssh", "ansible")},
+                             {"dynflow": "running", "script": "failed", "ssh": "failed", "ansible": "disabled"})
+            self.assertNotIn("ssh", proxy.http.get("/dynflow/tasks/operations").json())
+            why = f"Parameter 'ssh_user' is expected to have a non-empty value ({proxy.config / 'settings.d/remote_execution_ssh.yml'}:3)"
+            self.assert_disabled(proxy, {"script": why, "ssh": why})
 
     def test_one_state_folder_has_one_proxy(self):
         with self.proxy() as first:

@@ -66,6 +66,8 @@ class Reload(Base):
                 ("external_core is text", "settings.d/dynflow.yml", "---\n:enabled: true\n:external_core: \"false\"\n",
                  r"dynflow\.yml:3: :external_core:"),
                 ("a pattern without sense", "settings.yml", good + ":file_logging_pattern: '%Q'\n", r"pattern"),
+                ("a value is missing", "settings.d/dynflow.yml", "---\n:enabled: true\n:console_auth:\n",
+                 r"Parameter 'console_auth' is expected to have a non-empty value \(.*dynflow\.yml:3\)"),
                 ("core_url is none", "settings.d/dynflow.yml", "---\n:enabled: true\n:core_url: nowhere\n", r"dynflow\.yml:3: :core_url:")):
             with self.subTest(name):
                 path = proxy.config / file

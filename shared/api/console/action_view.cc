@@ -3,9 +3,9 @@
 #include <deque>
 #include <utility>
 
-#include "shared/api/console/masked.h"
 #include "shared/api/console/readable.h"
 #include "shared/engine/presentation.h"
+#include "shared/json/masked.h"
 
 namespace dynflow::api::console {
 namespace {
@@ -90,8 +90,8 @@ Result<ActionView> view_action(engine::World& world, const persistence::PlanReco
     view.output.erase("result");
     std::move(tail).give_to(view);
   }
-  mask_secrets(view.input);
-  mask_secrets(view.output);
+  json::mask_secrets(view.input);
+  json::mask_secrets(view.output);
   return view;
 }
 

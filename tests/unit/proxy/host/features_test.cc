@@ -32,7 +32,7 @@ TEST_CASE("/v2/features shows everything in the order of registration", "[featur
         R"({"script":{"http_enabled":true,"https_enabled":true,"settings":{},"state":"running","capabilities":[]},)"
         R"("dynflow":{"http_enabled":true,"https_enabled":true,"settings":{},"state":"running","capabilities":["batch","ssh"]},)"
         R"("ansible":{"http_enabled":true,"https_enabled":false,"settings":{},"state":"disabled","capabilities":[]},)"
-        R"("bmc":{"http_enabled":true,"https_enabled":true,"settings":{},"state":"failed","capabilities":[]}})");
+        R"("bmc":{"http_enabled":false,"https_enabled":false,"settings":{},"state":"failed","capabilities":[]}})");
   CHECK(features_v2_document({}) == "{}");
 }
 

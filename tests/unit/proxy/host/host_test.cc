@@ -119,7 +119,7 @@ TEST_CASE("a module that cannot start is shown as failed and not served", "[host
   CHECK(world.get("/features").body == R"(["logs"])");
   const auto failed = world.buffer->info().failed_modules;
   REQUIRE(failed.count("fake") == 1);
-  CHECK(failed.at("fake") == "no library");
+  CHECK(failed.at("fake") == "Disabling all modules in the group ['fake'] due to a failure in one of them: no library");
 }
 
 TEST_CASE("what a module throws is a 500 without details", "[host]") {

@@ -103,6 +103,10 @@ TEST_CASE("dynflow.yml: edge files") {
   }
   CHECK(dynflow_edge(folder, "null-defaults-dynflow.yml").error().message() ==
         folder.path() + "/dynflow.yml:3: :console_auth: expected boolean, got null");
+  const auto noted = load_dynflow(folder.path(), Missing::kNoted);
+  REQUIRE(noted.ok());
+  CHECK(noted->module.failure() == "Parameter 'console_auth' is expected to have a non-empty value (" + folder.path() + "/dynflow.yml:3)");
+  CHECK(noted->console_auth);
   for (const char* name : {"alias.yml", "list-not-map.yml", "tab-indent.yml", "utf8-bom.yml", "date-value.yml"}) {
     INFO(name);
     CHECK_FALSE(dynflow_edge(folder, name).ok());

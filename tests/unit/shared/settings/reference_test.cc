@@ -23,8 +23,19 @@ std::string reference_page() {
       "`DYNFLOW_WRITE_DOCS=1` in its environment. The files in `examples/` are made the same way.\n\n"
       "Files are YAML as Ruby reads it: keys begin with a colon, `yes` and `on` are booleans, of duplicate keys the last\n"
       "one counts. Anchors, aliases and unquoted dates are refused, and so is a value of the wrong type, with file and\n"
-      "line. Unknown keys are warnings. A leading `~/` in a path is the home directory of the service's user.\n";
+      "line. A null or an empty text where a module has to have a value makes that module `failed`, and the others run.\n"
+      "Unknown keys are warnings. A leading `~/` in a path is the home directory of the service's user.\n";
   for (const Table* table : kTables) page += "\n" + reference_markdown(*table);
+  page +=
+      "\n## Environment\n\n"
+      "| variable | program | meaning |\n| --- | --- | --- |\n"
+      "| `DYNFLOW_DB_CONN_STRING` | both | Comes before `:database:`. |\n"
+      "| `DYNFLOW_PLUGIN_PATH` | both | Folders with more executors: [plugins.md](plugins.md). |\n"
+      "| `FOREMAN_PROXY_TRACE` | `smart-proxy` | With any value headers and bodies of requests are logged at the level `DEBUG`, bodies of `application/json` and "
+      "`text/plain` only, others as `[filtered out]`. Fields and keys that say they are secret (`Authorization`, `Cookie`, `password`, `token` and the like) are shown as "
+      "`[hidden]`; scripts and their parameters are shown. |\n"
+      "| `FOREMAN_LOG_MAX_BODY_SIZE` | `smart-proxy` | Bytes from which on a body is filtered out; default: 2000. |\n"
+      "| `STATE_DIRECTORY` | `smart-proxy` | Default of `:state_directory:`; systemd sets it. |\n";
   return page;
 }
 

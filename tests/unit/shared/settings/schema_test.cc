@@ -65,6 +65,24 @@ TEST_CASE("an explicit null beats the default, or is refused, as the table says"
   CHECK(read(":must: ''\n").error().message() == "f.yml:1: :must: expected string, got an empty string");
 }
 
+TEST_CASE("what a module lacks is said about the module, and the default counts") {
+  const auto read_noted = [](const char* text) {
+    const auto document = parse_yaml(text, "f.yml");
+    REQUIRE(document.ok());
+    return Values::read(kTable, document->root, StringKeys::kIgnored, Missing::kNoted);
+  };
+  for (const char* text : {":must:\n", ":must: ''\n", ":must: ~\n:flag: false\n"}) {
+    CAPTURE(text);
+    const auto values = read_noted(text);
+    REQUIRE(values.ok());
+    CHECK(values->failure() == "Parameter 'must' is expected to have a non-empty value (f.yml:1)");
+    CHECK(values->get_string("must") == "x");
+  }
+  CHECK_FALSE(read_noted(":must: y\n:name:\n:count:\n")->failure());
+  CHECK_FALSE(read_noted(":must: y\n:name: ''\n")->failure());
+  CHECK_FALSE(read_noted(":must:\n:flag: maybe\n").ok());
+}
+
 TEST_CASE("wrong types are refused with their place") {
   struct Row {
     std::string text;

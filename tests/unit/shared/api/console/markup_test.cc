@@ -3,7 +3,6 @@
 #include "shared/api/console/flow_view.h"
 #include "shared/api/console/html.h"
 #include "shared/api/console/links.h"
-#include "shared/api/console/masked.h"
 #include "shared/api/console/readable.h"
 #include "shared/json/json.h"
 
@@ -37,21 +36,6 @@ TEST_CASE("links are relative to the page, and nothing in an id leaves its segme
   CHECK(Links("/console/x").plan("a/../b?c#d\"") == "./a%2F..%2Fb%3Fc%23d%22");
   CHECK(Links("/console/x").plan("..") == "./%2E%2E");
   CHECK(Links("/console/x").command("y z", "skip/3") == "./y%20z/skip/3");
-}
-
-TEST_CASE("what its key calls a secret is masked at any depth") {
-  for (const char* key : {"password", "effective_user_password", "ssh_password", "key_passphrase", "secrets", "ansible_become_pass", "otp", "API-Key",
-                          "private_key", "privateKey", "auth_token", "Authorization", "pwd", "credentials"}) {
-    CAPTURE(key);
-    CHECK(is_secret_key(key));
-  }
-  for (const char* key : {"script", "passed", "compass", "bypass_proxy", "key", "host", "optional", "tasks", "public_key", "result"}) {
-    CAPTURE(key);
-    CHECK_FALSE(is_secret_key(key));
-  }
-  Json document = *json::parse(R"({"a":[{"password":"x","keep":1}],"secrets":{"deep":["y"]},"token":"","otp":null,"secret":true,"pass":7})");
-  mask_secrets(document);
-  CHECK(json::dump(document) == R"({"a":[{"password":"[hidden]","keep":1}],"secrets":"[hidden]","token":"","otp":null,"secret":true,"pass":"[hidden]"})");
 }
 
 TEST_CASE("JSON is shown as text, and cut between characters") {
