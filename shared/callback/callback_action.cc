@@ -2,6 +2,7 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <memory>
 #include <optional>
 #include <utility>
@@ -66,6 +67,10 @@ class CallbackAction final : public engine::Action {
   }
 };
 
+bool is_callback(const persistence::ActionRecord& action) {
+  return action.run_step_id != 0 && (action.action_class == kCallbackAction || action.action_class == kOldCallbackAction);
+}
+
 std::string failure_text(const persistence::PlanRecord& plan) {
   for (const persistence::StepRecord& step : plan.steps) {
     if (step.error) return fmt::format("Proxy error: {} - {}", step.error->exception_class, step.error->message);
@@ -87,10 +92,15 @@ Status register_callback_action(engine::ActionRegistry& registry) {
 
 void CallbackObserver::plan_changed(const persistence::PlanRecord& plan, WriteBatch& batch) {
   if (plan.state != PlanState::kPaused && plan.state != PlanState::kStopped) return;
+  if (std::none_of(plan.actions.begin(), plan.actions.end(), is_callback)) return;
+  if (plan.state == PlanState::kStopped) {
+    ended_.keep(plan);
+  } else {
+    ended_.forget(plan.id);  // its end could not be stored
+  }
   if (plan.state == PlanState::kStopped && plan.result == persistence::PlanResult::kSuccess) return;
   for (const persistence::ActionRecord& action : plan.actions) {
-    if (action.run_step_id == 0) continue;
-    if (action.action_class != kCallbackAction && action.action_class != kOldCallbackAction) continue;
+    if (!is_callback(action)) continue;
     const auto& step = plan.steps[static_cast<std::size_t>(action.run_step_id - 1)];
     if (step.state == StepState::kSuccess) continue;
     auto input = json::parse(action.input);
@@ -125,10 +135,12 @@ Result<std::string> merge_output(const std::string& output, const std::string& a
   return json::dump(*merged);
 }
 
-Outbox::DataOf data_from(engine::World& world) {
-  return [&world](const OutboxRecord& entry) -> Result<std::string> {
+Outbox::DataOf data_from(engine::World& world, EndedPlans& ended) {
+  return [&world, &ended](const OutboxRecord& entry) -> Result<std::string> {
+    const auto plan = ended.take(entry.plan_id);
     if (entry.action_id == 0) return entry.data;
-    auto output = engine::output_document(world, entry.plan_id, entry.action_id);
+    auto output = plan ? engine::output_document(world, *plan, entry.action_id)
+                       : engine::output_document(world, entry.plan_id, entry.action_id);
     if (!output) return output.error();
     if (!entry.data.empty()) return merge_output(*output, entry.data);
     // Foreman answers 500 to data that is no object.

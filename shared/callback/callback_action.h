@@ -10,6 +10,7 @@
 #include <string>
 #include <string_view>
 
+#include "shared/callback/ended_plans.h"
 #include "shared/callback/outbox.h"
 #include "shared/engine/registry.h"
 #include "shared/engine/world.h"
@@ -27,20 +28,25 @@ Status register_callback_action(engine::ActionRegistry& registry);
 class CallbackObserver final : public engine::PlanObserver {
  public:
   // `clock` outlives the observer.
-  explicit CallbackObserver(const Clock& clock) : clock_(clock) {}
+  explicit CallbackObserver(const Clock& clock) : clock_(clock), ended_(clock) {}
   // Before the world starts. The outbox must outlive the world.
   void set_outbox(Outbox* outbox) { outbox_ = outbox; }
 
   void plan_changed(const persistence::PlanRecord& plan, persistence::WriteBatch& batch) override;
+  void plan_dropped(const std::string& plan_id) override { ended_.forget(plan_id); }
   void rows_stored() override;
+
+  // Those that have something to report.
+  EndedPlans& ended_plans() { return ended_; }
 
  private:
   const Clock& clock_;
+  EndedPlans ended_;
   Outbox* outbox_ = nullptr;
 };
 
-// What an outbox entry reports: the output document of its action.
-Outbox::DataOf data_from(engine::World& world);
+// What an outbox entry reports: the output document of its action, of the plan as it was kept when it ended, else as it is now.
+Outbox::DataOf data_from(engine::World& world, EndedPlans& ended);
 // `output` with the members of `addition`: pieces of "result" behind those that are there, others only where there are none.
 Result<std::string> merge_output(const std::string& output, const std::string& addition);
 

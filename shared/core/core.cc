@@ -125,7 +125,7 @@ Status CoreImpl::make_parts() {
   world.observers = {&observer_, &drops_, &plan_numbers_};
   world.secrets = secrets_.get();
   world_.emplace(std::move(world));
-  outbox_.emplace(*store_, *foreman_, callback::data_from(*world_), callback::OutboxOptions());
+  outbox_.emplace(*store_, *foreman_, callback::data_from(*world_, observer_.ended_plans()), callback::OutboxOptions());
   observer_.set_outbox(&*outbox_);
   const settings::RunnerLimits& limits = options_.runner_limits;
   dispatcher_.emplace(*world_, runner::DispatcherOptions{limits.max_running, limits.max_running_per_job,

@@ -279,13 +279,17 @@ Result<std::string> output_document(World& world, std::string_view plan_id, int 
   }
   const auto plan = world.find_plan(plan_id);
   if (!plan.ok()) return plan.error();
-  for (const ActionRecord& action : plan->actions) {
+  return output_document(world, *plan, action_id);
+}
+
+Result<std::string> output_document(World& world, const PlanRecord& plan, int action_id) {
+  for (const ActionRecord& action : plan.actions) {
     if (action.id != action_id) continue;
-    auto shown = show(world, *plan, action);
+    auto shown = show(world, plan, action);
     if (!shown.ok()) return shown.error();
     return std::move(shown->output);
   }
-  return Error(Code::kNotFound, "no action " + std::to_string(action_id) + " in execution plan " + std::string(plan_id));
+  return Error(Code::kNotFound, "no action " + std::to_string(action_id) + " in execution plan " + plan.id);
 }
 
 }  // namespace dynflow::engine

@@ -17,5 +17,7 @@ Result<std::string> status_document(World& world, std::string_view plan_id);
 
 // One action's output as JSON text with its chunks in place, as callbacks send it. Errors as above.
 Result<std::string> output_document(World& world, std::string_view plan_id, int action_id);
+// The same of a plan that is at hand.
+Result<std::string> output_document(World& world, const persistence::PlanRecord& plan, int action_id);
 
 }  // namespace dynflow::engine

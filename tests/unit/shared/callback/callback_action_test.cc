@@ -3,6 +3,7 @@
 #include <mutex>
 
 #include "shared/engine/status_document.h"
+#include "shared/persistence/store_numbers.h"
 #include "tests/support/engine/live_world.h"
 
 using namespace dynflow;
@@ -64,7 +65,7 @@ TEST_CASE_METHOD(Fixture, "a finished task has its callback in the outbox, and u
   CHECK(entry.callback == R"({"task_id":"t1","step_id":3})");
   CHECK(entry.data.empty());
   CHECK(entry.request_id == "request-1");
-  CHECK(data_from(world())(entry).value() == R"({"exit_status":0})");
+  CHECK(data_from(world(), observer.ended_plans())(entry).value() == R"({"exit_status":0})");
 }
 
 TEST_CASE_METHOD(Fixture, "a task that fails before its callback is reported all the same") {
@@ -72,10 +73,28 @@ TEST_CASE_METHOD(Fixture, "a task that fails before its callback is reported all
   CHECK(plan.state == persistence::PlanState::kPaused);
   const auto entry = only_entry();
   CHECK(entry.callback == R"({"task_id":"t1","step_id":3})");
-  const Json data = parsed(data_from(world())(entry).value());
+  const Json data = parsed(data_from(world(), observer.ended_plans())(entry).value());
   CHECK(json::get_string(data["result"][0], "output") == "Proxy error: RuntimeError - boom");
   CHECK(json::get_string(data["result"][0], "output_type") == "debug");
   CHECK(json::get_string(data, "exit_status") == "EXCEPTION");
+}
+
+TEST_CASE_METHOD(Fixture, "what a task that ended here reports is not read from the store, but for a second time") {
+  settled(trigger("Test::Work"));
+  const auto entry = only_entry();
+  const auto& reads = persistence::watched(*store)->numbers().reads;
+  const auto before = reads.view().count;
+  const auto data = data_from(world(), observer.ended_plans());
+  CHECK(data(entry).value() == R"({"exit_status":0})");
+  CHECK(reads.view().count == before);
+  CHECK(data(entry).value() == R"({"exit_status":0})");
+  CHECK(reads.view().count > before);
+}
+
+TEST_CASE_METHOD(Fixture, "a plan that another world may work on is not reported from memory") {
+  const auto plan = settled(trigger("Test::Work"));
+  observer.plan_dropped(plan.id);
+  CHECK(observer.ended_plans().take(plan.id) == nullptr);
 }
 
 TEST_CASE_METHOD(Fixture, "a document shows the reference to the output and none of our notes") {
