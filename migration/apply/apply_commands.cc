@@ -7,6 +7,7 @@
 
 #include "migration/apply/changer.h"
 #include "migration/apply/verification.h"
+#include "migration/site/executors.h"
 #include "migration/site/phase.h"
 #include "shared/base/interrupt.h"
 #include "shared/json/json.h"
@@ -81,7 +82,20 @@ bool is_there_already(Context& context, const Site& site, const std::string& kin
   return mode.ok() && mode->state == (wants_external ? "external" : "in-process");
 }
 
+// What jobs would find nobody to run them after the change. Who cannot be asked is not waited for: the change itself does that.
+Status has_executors(Context& context, const Site& site) {
+  if (!site.layout.is_live() && context.options.proxy_url.empty()) return {};
+  auto proxy = RunningProxy::find(site, context.options);
+  const auto operations = proxy.ok() ? (*proxy)->operations() : Result<std::vector<std::string>>(proxy.error());
+  if (!operations.ok()) return {};
+  const auto lost = lost_executors(site, *operations);
+  if (lost.empty()) return {};
+  return Error(Code::kUnprocessable, fmt::format("jobs of {0} run now, and {1} is not installed beside {2}: the proxy would refuse them; install it first, or say :enabled: false in {3} (check C03)",
+                                                 lost.front().operation, lost.front().library, site.core_library, lost.front().settings_file));
+}
+
 Result<ExitCode> run_apply(Context& context) {
+  remember_interrupts();
   ChangeOptions options;
   options.is_hand_over = context.arguments.has("hand-over");
   options.is_forced = context.arguments.has("force");
@@ -109,12 +123,15 @@ Result<ExitCode> run_apply(Context& context) {
   if (kind == "internal" && now.site.core == Loadable::kNo) {
     return Error(Code::kUnprocessable, "the core library is not installed in the proxy: install it first (check C03)");
   }
-  remember_interrupts();
+  if (kind == "internal" && !is_under_way && !options.is_forced) {
+    if (auto done = has_executors(context, now.site); !done) return done.error();
+  }
   Changer changer(context, std::move(now.site), *now.services, *place);
   return changer.run(kind, "", options);
 }
 
 Result<ExitCode> run_rollback(Context& context) {
+  remember_interrupts();
   Read now = read(context);
   auto place = Workplace::open(now.site);
   if (!place) return place.error();
@@ -129,7 +146,6 @@ Result<ExitCode> run_rollback(Context& context) {
     for (const std::string& step : steps_of("rollback", before->was_sidecar_active)) context.output.say(fmt::format("{}: {}", step, words_of_step(step)));
     return ExitCode::kFine;
   }
-  remember_interrupts();
   ChangeOptions options;
   options.is_hand_over = true;
   Changer changer(context, std::move(now.site), *now.services, *place);
@@ -137,6 +153,7 @@ Result<ExitCode> run_rollback(Context& context) {
 }
 
 Result<ExitCode> run_verify(Context& context) {
+  remember_interrupts();
   const Read now = read(context);
   const Assessment assessment = assess(now.site);
   auto proxy = RunningProxy::find(now.site, context.options);
@@ -151,6 +168,7 @@ Result<ExitCode> run_verify(Context& context) {
     context.output.say(to_text(verdict));
     is_good = is_good && verdict.is_good;
   }
+  if (is_interrupted()) return Error(Code::kClosed, "interrupted; what was not seen by then counts for nothing");
   context.output.document()["verdicts"] = std::move(rows);
   if (!is_good) return ExitCode::kError;
   for (const Mixture& mixture : assessment.mixtures) context.output.warn(fmt::format("{}: {}", mixture.name, mixture.text));

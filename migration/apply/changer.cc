@@ -17,6 +17,10 @@ namespace {
 
 constexpr std::chrono::minutes kProxyPatience{5};  // for a proxy that restarts, a core service that starts
 
+constexpr std::string_view kInterrupted = "interrupted";
+
+Error interrupted() { return Error(Code::kClosed, fmt::format("{}; the same command goes on from here", kInterrupted)); }
+
 bool is_over(const ModeReport& report, bool wants_external) { return report.state == (wants_external ? "external" : "in-process"); }
 
 }  // namespace
@@ -140,14 +144,18 @@ Result<ExitCode> Changer::carry_out(const ChangeOptions& options) {
   const auto steps = steps_of(journal_.kind, before_.was_sidecar_active);
   for (const std::string& name : steps) {
     if (journal_.has_done(name)) continue;
-    if (is_interrupted()) return Error(Code::kClosed, "interrupted; the same command goes on from here");
+    if (is_interrupted()) return interrupted();
     context_.output.say("step " + name);
     if (auto done = step(name, options); !done) {
       if (done.error().code() == Code::kTimeout && name == "wait") {
         context_.output.warn(done.error().message());
         return ExitCode::kJobsRun;
       }
-      return done.error().in(name);
+      const Error error = done.error().in(name);
+      if (is_interrupted() && error.message().find(kInterrupted) == std::string::npos) {
+        return Error(Code::kClosed, fmt::format("{} ({}); the same command goes on from here", kInterrupted, error.message()));
+      }
+      return error;
     }
     journal_.done.push_back(name);
     if (auto saved = place_.save(journal_); !saved) return saved.error();
@@ -241,7 +249,7 @@ Status Changer::flip() {
     }
     if (!is_transient(error.code())) return error;
     if (deadline.has_passed()) return error;
-    if (is_interrupted()) return Error(Code::kClosed, "interrupted; the same command goes on from here");
+    if (is_interrupted()) return interrupted();
     if (!has_told) context_.output.warn(fmt::format("{}; trying again, for up to {} minutes", error.message(), kProxyPatience.count()));
     has_told = true;
     pause_between_looks();

@@ -24,6 +24,7 @@ void ask_proxy(const GlobalOptions& options, CheckInput& input) {
   if (!proxy.ok()) return;
   const auto count = (*proxy)->running_tasks();
   if (count.ok()) input.jobs = *count;
+  if (auto operations = (*proxy)->operations(); operations.ok()) input.operations = *std::move(operations);
   if (const auto mode = (*proxy)->mode(); mode.ok() && input.jobs.value_or(0) > 0) input.running = describe_jobs(**proxy, mode->task_ids, kJobsShown);
 }
 

@@ -22,6 +22,7 @@ struct CheckInput {
   Target target;
   std::optional<std::int64_t> jobs;  // that run now; nothing when the proxy could not be asked
   std::vector<RunningJob> running = {};  // some of them
+  std::vector<std::string> operations = {};  // that can be launched now; empty when the proxy could not be asked
   std::optional<Duration> foreman_lead = {};  // Foreman's clock before ours; nothing when it was not asked
 };
 

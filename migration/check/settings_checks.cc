@@ -6,6 +6,7 @@
 #include "migration/check/checks.h"
 #include "migration/check/readable_by.h"
 #include "migration/config/unit_drop_in.h"
+#include "migration/site/executors.h"
 #include "shared/base/url_text.h"
 #include "shared/persistence/postgres/stored_version.h"
 
@@ -36,8 +37,14 @@ void external_core_is_boolean(const Check& check, const CheckInput& input, std::
 }
 
 void core_is_loadable(const Check& check, const CheckInput& input, std::vector<Finding>& findings) {
-  if (input.target == Target::kExternal || input.site.core != Loadable::kNo) return;
-  add(check, findings, "libdynflow_core.so.1 is not installed", "install the package of the core library; then dynflow-migrate plugins probe");
+  if (input.target == Target::kExternal) return;
+  if (input.site.core == Loadable::kNo) {
+    add(check, findings, "libdynflow_core.so.1 is not installed", "install the package of the core library; then dynflow-migrate plugins probe");
+  }
+  for (const LostExecutor& lost : lost_executors(input.site, input.operations)) {
+    add(check, findings, fmt::format("jobs of {} run now, and {} is not installed beside {}", lost.operation, lost.library, input.site.core_library),
+        fmt::format("install its package, or say :enabled: false in {}", lost.settings_file));
+  }
 }
 
 void file_is_usable(const Check& check, const Site& site, const Database& database, std::vector<Finding>& findings) {

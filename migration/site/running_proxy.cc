@@ -200,6 +200,18 @@ Status RunningProxy::cancel(const std::string& task_id) {
   return done ? Status() : Status(done.error());
 }
 
+Result<std::vector<std::string>> RunningProxy::operations() {
+  const auto text = get("/dynflow/tasks/operations");
+  if (!text) return text.error();
+  const auto document = json::parse(*text);
+  if (!document.ok() || !document->is_array()) return Error(Code::kBadPeer, "/dynflow/tasks/operations: " + *text);
+  std::vector<std::string> names;
+  for (const Json& each : *document) {
+    if (each.is_string()) names.push_back(each.get<std::string>());
+  }
+  return names;
+}
+
 Result<std::string> RunningProxy::get(const std::string& path) { return ask("GET", path, ""); }
 
 Result<std::string> RunningProxy::post(const std::string& path, const std::string& body, const std::string& authorization) {

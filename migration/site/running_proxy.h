@@ -57,6 +57,8 @@ class RunningProxy {
   // Unfinished tasks of the sides that count; of a proxy without modes the running ones.
   Result<std::int64_t> running_tasks();
   Status cancel(const std::string& task_id);
+  // What can be launched: "ssh", "single".
+  Result<std::vector<std::string>> operations();
   Result<std::string> get(const std::string& path);
   // `authorization`: the header of that name; empty: none.
   Result<std::string> post(const std::string& path, const std::string& body, const std::string& authorization = {});

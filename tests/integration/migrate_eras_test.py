@@ -44,6 +44,10 @@ class Eras(LegacySite):
         internal = ("apply", "--to", "internal", "--hand-over")
         self.assertIn("not installed", self.run_tool(*internal, expected=2).stderr)
         self.install_core()
+        refused = self.run_tool(*internal, expected=2).stderr
+        self.assertIn("jobs of ssh run now, and foreman_remote_execution_core.so is not installed beside", refused)
+        self.assertEqual(self.files(), self.before)
+        self.install_executors()
         steps = ("snapshot", "settings", "flip", "wait")
         for at, _ in enumerate(steps):
             self.kill_at(steps[at:], *internal)

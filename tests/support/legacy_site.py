@@ -63,6 +63,7 @@ class LegacySite(Moved):
         self._place_key()
         if has_core:
             self.install_core()
+            self.install_executors()
         self.before = self.files()
         self._start_programs(runs_sidecar)
 
@@ -165,9 +166,11 @@ class LegacySite(Moved):
     def install_core(self):
         folder = (self.tree / CORE_LIBRARY).parent
         folder.mkdir(parents=True, exist_ok=True)
-        for name in (Path(CORE_LIBRARY).name, "foreman_remote_execution_core.so", "foreman_ansible_core.so"):
-            if (LIBRARIES / name).exists():
-                (folder / name).symlink_to(LIBRARIES / name)
+        (folder / Path(CORE_LIBRARY).name).symlink_to(LIBRARIES / Path(CORE_LIBRARY).name)
+
+    def install_executors(self):
+        for library in LIBRARIES.glob("foreman_*_core.so"):
+            ((self.tree / CORE_LIBRARY).parent / library.name).symlink_to(library)
 
     def command(self, *arguments):
         return [str(binary("dynflow-migrate")), *arguments, "--root", str(self.tree), "--proxy-url", self.url]

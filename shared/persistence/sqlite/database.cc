@@ -4,6 +4,7 @@
 #include <sqlite3.h>
 
 #include <cmath>
+#include <cstring>
 
 namespace dynflow::persistence {
 namespace {
@@ -78,7 +79,10 @@ std::int64_t Database::last_insert_number() const { return sqlite3_last_insert_r
 
 Error Database::last_error() const {
   const int code = sqlite3_extended_errcode(handle());
-  return Error(code_of(code), fmt::format("sqlite: {} ({})", sqlite3_errmsg(handle()), code));
+  // "disk I/O error" is all that it says about a full disk, too.
+  const int system = (code & 0xff) == SQLITE_IOERR || (code & 0xff) == SQLITE_CANTOPEN ? sqlite3_system_errno(handle()) : 0;
+  const std::string why = system != 0 ? fmt::format(": {}", std::strerror(system)) : std::string();
+  return Error(code_of(code), fmt::format("sqlite: {} ({}){}", sqlite3_errmsg(handle()), code, why));
 }
 
 Statement::~Statement() { sqlite3_finalize(handle_); }

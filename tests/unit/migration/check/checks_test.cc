@@ -30,6 +30,33 @@ TEST_CASE("all checks are there, each once", "[migration][check]") {
   }
 }
 
+TEST_CASE("a core without what runs the jobs of today is found", "[migration][check]") {
+  const Tree tree("el-2.4-sidecar");
+  tree.write("usr/lib/x86_64-linux-gnu/libdynflow_core.so.1", "");
+  const auto seen = [&](std::vector<std::string> operations, Target target = Target::kInternal) {
+    const Site site = site_of(tree.root());
+    std::vector<std::string> texts;
+    for (const Finding& finding : run_checks({site, target, std::nullopt, {}, std::move(operations)})) {
+      if (finding.id == "C03") texts.push_back(finding.seen);
+    }
+    return texts;
+  };
+  const std::string beside = " is not installed beside /usr/lib/x86_64-linux-gnu/libdynflow_core.so.1";
+  const std::vector<std::string> both = {"ssh", "single", "ansible-runner"};
+  CHECK(seen({}).empty());
+  CHECK(seen(both, Target::kExternal).empty());
+  CHECK(seen(both) == std::vector<std::string>{"jobs of ssh run now, and foreman_remote_execution_core.so" + beside,
+                                               "jobs of ansible-runner run now, and foreman_ansible_core.so" + beside});
+  tree.write("usr/lib/x86_64-linux-gnu/foreman_remote_execution_core.so", "");
+  CHECK(seen(both).size() == 1);
+  tree.write("etc/sysconfig/foreman-proxy", "DYNFLOW_PLUGIN_PATH=/opt/none:/opt/plugins\n");
+  tree.write("opt/plugins/foreman_ansible_core.so", "");
+  CHECK(seen(both).empty());
+  std::filesystem::remove(tree.root() / "opt/plugins/foreman_ansible_core.so");
+  tree.write("etc/foreman-proxy/settings.d/ansible.yml", "---\n:enabled: false\n");
+  CHECK(seen(both).empty());
+}
+
 TEST_CASE("checks over every tree", "[migration][check]") {
   for (const char* tree : {"el-2.4-sidecar", "el-2.4-sidecar-katello-customcerts", "deb-2.4-inprocess", "el-2.5-inprocess", "el-2.5-forced-external",
                            "el-3.0-merged", "el-3.2-core-dropped", "current-30.1-pull-mqtt", "packaged-defaults/rpm-2.5",
