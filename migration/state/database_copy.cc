@@ -110,6 +110,12 @@ Result<DatabaseCopy> DatabaseCopy::make(const std::string& path) {
   return copy;
 }
 
+Result<DatabaseCopy> DatabaseCopy::empty() {
+  auto folder = TemporaryFolder::make("dynflow-state");
+  if (!folder) return folder.error();
+  return DatabaseCopy(*std::move(folder));
+}
+
 std::vector<std::string> users_of(const std::string& path) {
   std::vector<std::string> users;
   const std::set<FileId> files = files_of(path);

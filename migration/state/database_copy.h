@@ -17,6 +17,9 @@ class DatabaseCopy {
   // room, no permission), kConflict (the original changed meanwhile).
   static Result<DatabaseCopy> make(const std::string& path);
 
+  // A folder for a database that is copied otherwise; there is no file at path(). Errors: kUnavailable.
+  static Result<DatabaseCopy> empty();
+
   std::string path() const { return (folder_.path() / "database").string(); }
 
  private:

@@ -6,7 +6,6 @@
 
 #include "shared/json/json.h"
 #include "shared/persistence/postgres/postgres_store.h"
-#include "shared/persistence/postgres/stored_version.h"
 #include "shared/persistence/sqlite/sqlite_store.h"
 
 namespace dynflow::migration {
@@ -73,11 +72,10 @@ class OwnSource final : public PlanSource {
   }
 
  private:
-  // Asking for callbacks makes them the asker's, which is nothing to a copy. Other databases must have none.
+  // Who has not joined as a world only looks: he is shown what no living world delivers, and those that have one are signs of life.
   Status load_callbacks() {
     if (callbacks_) return {};
     callbacks_.emplace();
-    if (!copy_) return {};
     auto due = store_->load_due_outbox(Time::max(), kAllCallbacks);
     if (!due) return due.error();
     for (persistence::OutboxRecord& entry : *due) {
@@ -106,17 +104,9 @@ Result<std::unique_ptr<PlanSource>> open_own_sqlite(const std::string& original,
       std::make_unique<OwnSource>("ours, SQLite", original, std::move(*store), std::optional(std::move(copy))));
 }
 
-Result<std::unique_ptr<PlanSource>> open_own_postgres(const std::string& url) {
-  const auto version = persistence::postgres::stored_version(url);
-  if (!version) return version.error();
-  if (!version->is_current) {
-    return Error(Code::kInvalid, version->number == 0 ? "the database holds no tables of ours"
-                                                      : fmt::format("the database has schema version {}, which is not this program's: start "
-                                                                    "its core once, then stop it", version->number));
-  }
-  if (version->undelivered > 0) {
-    return Error(Code::kBusy, fmt::format("{} callbacks to Foreman are not delivered yet: let the core run until they are, then stop it",
-                                          version->undelivered));
+Result<std::unique_ptr<PlanSource>> open_own_postgres(const std::string& url, const persistence::postgres::StoredVersion& version) {
+  if (!version.is_current) {
+    return Error(Code::kInvalid, fmt::format("the database has schema version {}, which is not this program's: start its core once, then stop it", version.number));
   }
   persistence::StoreOptions options;
   options.database = url;

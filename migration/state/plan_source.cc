@@ -3,8 +3,10 @@
 #include <fmt/format.h>
 
 #include "migration/state/own_source.h"
+#include "migration/state/ruby_postgres.h"
 #include "migration/state/ruby_source.h"
 #include "shared/core/database_choice.h"
+#include "shared/persistence/postgres/stored_version.h"
 #include "shared/persistence/sqlite/database.h"
 
 namespace dynflow::migration {
@@ -21,7 +23,11 @@ Result<bool> has_table(persistence::Database& database, std::string_view name) {
 }  // namespace
 
 Result<std::unique_ptr<PlanSource>> open_source(const std::string& database) {
-  if (core::is_postgres(database)) return open_own_postgres(database);
+  if (core::is_postgres(database)) {
+    const auto ours = persistence::postgres::stored_version(database);
+    if (!ours) return ours.error();
+    return ours->number > 0 ? open_own_postgres(database, *ours) : open_ruby_postgres(database);
+  }
   auto copy = DatabaseCopy::make(database);
   if (!copy) return copy.error();
   Result<bool> is_ruby = false;
@@ -34,7 +40,7 @@ Result<std::unique_ptr<PlanSource>> open_source(const std::string& database) {
   }
   if (!is_ruby) return is_ruby.error().in(database);
   if (!is_ours) return is_ours.error().in(database);
-  if (*is_ruby) return open_ruby(database, std::move(*copy));
+  if (*is_ruby) return open_ruby(database, std::move(*copy), [database] { return Result<std::vector<std::string>>(users_of(database)); });
   if (*is_ours) return open_own_sqlite(database, std::move(*copy));
   return Error(Code::kInvalid, fmt::format("{} holds no tables of dynflow", database));
 }

@@ -95,13 +95,15 @@ Result<Json> read_row(const Statement& statement, const std::array<Column, size>
 
 class RubySource final : public PlanSource {
  public:
-  RubySource(std::string original, DatabaseCopy copy, Database database, int schema)
-      : original_(std::move(original)), copy_(std::move(copy)), database_(std::move(database)), schema_(schema) {}
+  RubySource(AskUsers users, DatabaseCopy copy, Database database, int schema)
+      : users_(std::move(users)), copy_(std::move(copy)), database_(std::move(database)), schema_(schema) {}
 
   std::string kind() const override { return fmt::format("Ruby dynflow, schema {}, {}", schema_, to_string(era())); }
 
   Result<std::vector<std::string>> signs_of_life() override {
-    std::vector<std::string> signs = users_of(original_);
+    auto users = users_();
+    if (!users) return users.error();
+    std::vector<std::string> signs = *std::move(users);
     Statement worlds(database_, "SELECT id, class, data FROM dynflow_coordinator_records WHERE class LIKE '%World'");
     if (Status started = worlds.start(); !started.ok()) return started.error();
     const Status read = persistence::for_rows(worlds, [&]() -> Status {
@@ -221,7 +223,7 @@ class RubySource final : public PlanSource {
     return fmt::format("world {} gave a sign of life {} s ago", id, std::chrono::duration_cast<std::chrono::seconds>(age).count());
   }
 
-  std::string original_;
+  AskUsers users_;
   DatabaseCopy copy_;
   Database database_;  // of the copy
   int schema_;
@@ -229,7 +231,7 @@ class RubySource final : public PlanSource {
 
 }  // namespace
 
-Result<std::unique_ptr<PlanSource>> open_ruby(const std::string& original, DatabaseCopy copy) {
+Result<std::unique_ptr<PlanSource>> open_ruby(const std::string& original, DatabaseCopy copy, AskUsers users) {
   auto database = Database::open(copy.path());
   if (!database) return database.error();
   const auto schema = database->query_int("SELECT version FROM dynflow_schema_info");
@@ -239,7 +241,7 @@ Result<std::unique_ptr<PlanSource>> open_ruby(const std::string& original, Datab
                                              kNewestRubySchema));
   }
   return std::unique_ptr<PlanSource>(
-      std::make_unique<RubySource>(original, std::move(copy), std::move(*database), static_cast<int>(*schema)));
+      std::make_unique<RubySource>(std::move(users), std::move(copy), std::move(*database), static_cast<int>(*schema)));
 }
 
 }  // namespace dynflow::migration

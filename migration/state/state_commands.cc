@@ -120,6 +120,7 @@ Result<ExitCode> run_inspect(Context& context) {
   document.update(times_of(*found));
   document["signs_of_life"] = *signs;
   document["with_secrets"] = found->with_secrets;
+  document["callbacks"] = found->callbacks;
   document["refused"] = refused_of(*found);
 
   Output& output = context.output;
@@ -130,6 +131,7 @@ Result<ExitCode> run_inspect(Context& context) {
   if (document["oldest_start"].is_string()) {
     output.say(fmt::format("started from {} to {} UTC", json::get_string(document, "oldest_start"), json::get_string(document, "newest_start")));
   }
+  if (found->callbacks > 0) output.say(fmt::format("{} callbacks to Foreman are not delivered yet; they come along", found->callbacks));
   if (found->with_secrets > 0) output.say(fmt::format("{} plans hold secrets in their input; they are masked when moved", found->with_secrets));
   for (const std::string& sign : *signs) output.warn("in use, an export or import would be refused: " + sign);
   if (!found->refused.empty()) output.warn(fmt::format("{} plans cannot be moved:", found->refused.size()));

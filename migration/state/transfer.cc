@@ -115,6 +115,7 @@ Result<Survey> survey(PlanSource& source, bool only_running, const TransferProgr
       continue;
     }
     result.with_secrets += stored->had_secrets ? 1 : 0;
+    result.callbacks += stored->callbacks.size();
     if (stored->delayed) blocked_by[plan.id] = stored->delayed->blocked_by;
     result.movable.push_back(plan.id);
   }

@@ -25,6 +25,7 @@ struct Survey {
   std::vector<RefusedPlan> refused;
   std::size_t finished_left_out = 0;    // with only_running
   std::size_t with_secrets = 0;         // their secrets are masked on the way
+  std::size_t callbacks = 0;            // of the plans that Foreman has not taken yet
 };
 
 // Says where it is; an error ends the work with that error.

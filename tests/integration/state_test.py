@@ -9,12 +9,14 @@ import subprocess
 import tempfile
 import time
 import unittest
+import uuid
 from pathlib import Path
 
 from foreman import Foreman
-from postgres import Postgres
+from network import wait_until
+from postgres import Postgres, program
 from programs import SmartProxy, binary, wait_for_task
-from ruby_database import FIRST_CHUNKS, RubyDatabase, Timestamp, recorded
+from ruby_database import FIRST_CHUNKS, RubyDatabase, Timestamp, recorded, to_postgres
 
 FIXTURES = Path(__file__).resolve().parents[1] / "fixtures"
 NAMES = ("tree-success", "paused-error", "parent", "child", "skipped-warning")
@@ -226,8 +228,8 @@ class StateTest(unittest.TestCase):
             before = tasks["running"]["document"]["actions"][0]["output"]["result"]
             self.assertEqual([chunk["output"] for chunk in output[:len(before)]], [chunk["output"] for chunk in before])
 
-    def simulating_proxy(self, foreman):
-        return SmartProxy(self.folder / "proxy", foreman.url, external_core=False, dynflow={"database": str(self.target)},
+    def simulating_proxy(self, foreman, database=None):
+        return SmartProxy(self.folder / "proxy", foreman.url, external_core=False, dynflow={"database": str(database or self.target)},
                           modules={"remote_execution_ssh": {"enabled": True, "ssh_identity_key_file": "none",
                                                             "local_working_dir": str(self.folder), "cockpit_integration": False}},
                           environment={"REX_SIMULATE": "1", "REX_SIMULATE_PATH": "/dev/null"})
@@ -257,6 +259,69 @@ class StateTest(unittest.TestCase):
         direct = self.folder / "direct.sqlite"
         self.state("import", "--from", self.ruby, "--to", direct, expect=CHANGED)
         self.assertEqual(self.dump(exported), self.dump(direct), "whichever way they went, the plans are the same")
+
+    def start_postgres(self):
+        self.folder.chmod(0o755)
+        postgres = Postgres(self.folder / "postgres")
+        postgres.start()
+        self.addCleanup(postgres.stop)
+        return postgres
+
+    def check_ruby_in_postgresql(self, release, schema, kind):
+        database = self.make(release, schema)
+        chunks = [(1, None, "2026-11-22 06:53:36.000001", [{"output_type": "stdout", "output": "hello\n", "timestamp": 1795330416.5}])]
+        database.add_plan(*running_script(schema >= 22), chunks if schema >= FIRST_CHUNKS else [])
+        database.add_world("dead", "elsewhere.example.com", 1, "2020-01-01 00:00:00.000")
+        database.close()
+        postgres = self.start_postgres()
+        to_postgres(self.ruby, postgres.query, schema)
+        url = postgres.url()
+        seen = self.state("inspect", "--from", url, expect=FINE)
+        self.assertEqual([seen["kind"], seen["plans"], seen["with_secrets"], seen["refused"]], [kind, 6, 1, []])
+        before = postgres.query("SELECT sum(n_tup_ins + n_tup_upd + n_tup_del) FROM pg_stat_user_tables")
+        with_it = subprocess.Popen([program("psql"), "--quiet", url], stdin=subprocess.PIPE)
+        wait_until(lambda: len(postgres.query("SELECT 1 FROM pg_stat_activity WHERE application_name = 'psql'")) == 2, "a client of the database")
+        refused = self.state("import", "--from", url, "--to", self.target, expect=JOBS_RUN)
+        self.assertRegex(refused["signs_of_life"][0], r"process \d+ of the server \(psql, from 127\.0\.0\.1\)")
+        with_it.communicate(b"\\q\n")
+        wait_until(lambda: len(postgres.query("SELECT 1 FROM pg_stat_activity WHERE application_name = 'psql'")) == 1, "its end")
+        self.assertEqual(self.state("import", "--from", url, "--to", self.target, expect=CHANGED)["moved"], 6)
+        self.assertEqual(self.state("import", "--from", url, "--to", self.target, expect=FINE)["already_there"], 6)
+        self.assertEqual(postgres.query("SELECT sum(n_tup_ins + n_tup_upd + n_tup_del) FROM pg_stat_user_tables"), before)
+        direct = self.folder / "direct.sqlite"
+        self.state("import", "--from", self.ruby, "--to", direct, expect=CHANGED)
+        self.assertEqual(self.dump(self.target), self.dump(direct), "as if it had come from SQLite")
+        self.assertNotIn(b"geheim", self.target.read_bytes())
+
+    def test_ruby_in_postgresql_with_messagepack(self):
+        self.check_ruby_in_postgresql("2.0.0", 25, "Ruby dynflow, schema 25, MessagePack")
+
+    def test_ruby_in_postgresql_with_json(self):
+        self.check_ruby_in_postgresql("1.4.8", 20, "Ruby dynflow, schema 20, JSON text")
+
+    def test_callbacks_that_wait_in_postgresql_come_along(self):
+        postgres = self.start_postgres()
+        url = postgres.url()
+        foreman = self.enterContext(Foreman())
+        foreman.fail_next(1000, 503)
+        task = str(uuid.uuid4())
+        with self.simulating_proxy(foreman, url) as proxy:
+            entry = {"action_class": "Proxy::RemoteExecution::Ssh::Actions::RunScript", "action_input": {
+                "hostname": "host", "script": "true", "callback": {"task_id": task, "step_id": 3}}}
+            answer = proxy.http.post("/dynflow/tasks/launch", {"operation": "ssh", "input": {task: entry}, "options": {}})
+            self.assertEqual(answer.status, 200, answer.text)
+            wait_until(lambda: foreman.received(), "a callback that is refused")
+            self.assertIn("world", self.state("export", "--from", url, "--to", self.target, expect=JOBS_RUN)["signs_of_life"][0])
+        rows = "SELECT id, attempts, owner, version FROM outbox"
+        before = postgres.query(rows)
+        self.assertEqual(len(before), 1)
+        self.assertEqual(self.state("inspect", "--from", url, expect=FINE)["callbacks"], 1)
+        self.assertGreater(self.state("export", "--from", url, "--to", self.target, expect=CHANGED)["moved"], 0)
+        self.assertEqual(postgres.query(rows), before, "they are looked at, not taken")
+        self.assertEqual(foreman.callbacks(), [])
+        foreman.recover()
+        with self.simulating_proxy(foreman):
+            self.assertEqual(foreman.wait_for(1, task, timeout=60)[0].data["exit_status"], 0)
 
     def dump(self, path):
         with sqlite3.connect(path) as stored:

@@ -1,5 +1,6 @@
 """SQLite databases as Ruby dynflow leaves them, of both eras: JSON text (schema 15 to 21) and MessagePack (22 to 25)."""
 
+import contextlib
 import json
 import sqlite3
 import struct
@@ -120,6 +121,28 @@ class RubyDatabase:
     def close(self):
         self.connection.commit()
         self.connection.close()
+
+
+def to_postgres(source, query, schema):
+    """The tables and rows of a SQLite database of this module in PostgreSQL, as Dynflow of that schema has them there. `query`: runs SQL."""
+    tables = (RECORDED["1.4.8"] / "schema-25.postgres.sql").read_text(encoding="utf-8")
+    query(tables if schema >= FIRST_MSGPACK else tables.replace(" bytea", " text"))
+
+    def literal(value):
+        if value is None:
+            return "NULL"
+        if isinstance(value, bytes):
+            return f"'\\x{value.hex()}'::bytea"
+        return str(value) if isinstance(value, (int, float)) else "'" + str(value).replace("'", "''") + "'"
+
+    with contextlib.closing(sqlite3.connect(source)) as database:
+        # Plans before what refers to them.
+        names = [row[0] for row in database.execute("SELECT name FROM sqlite_master WHERE type = 'table' AND name LIKE 'dynflow%'")]
+        for name in sorted(names, key=lambda name: ("plans" not in name, "actions" not in name)):
+            cursor = database.execute(f"SELECT * FROM {name}")
+            columns = ", ".join(f'"{column[0]}"' for column in cursor.description)
+            for row in cursor:
+                query(f'INSERT INTO {name} ({columns}) VALUES ({", ".join(map(literal, row))})')
 
 
 def recorded(release, name):

@@ -31,10 +31,6 @@ Result<StoredVersion> stored_version(const std::string& url) {
   if (!number.ok()) return number.error();
   stored.number = static_cast<int>(*number);
   stored.is_current = stored.number == kSchemaFiles.back().version;
-  if (!stored.is_current) return stored;
-  const auto waiting = first_number(*connection, "SELECT count(*) FROM outbox WHERE NOT is_abandoned");
-  if (!waiting.ok()) return waiting.error();
-  stored.undelivered = *waiting;
   return stored;
 }
 

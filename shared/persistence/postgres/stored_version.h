@@ -3,7 +3,6 @@
 // Threads: a free function; safe everywhere. Blocks for seconds at most.
 #pragma once
 
-#include <cstdint>
 #include <string>
 
 #include "shared/base/result.h"
@@ -13,7 +12,6 @@ namespace dynflow::persistence::postgres {
 struct StoredVersion {
   int number = 0;                 // of the schema; 0: no tables of ours
   bool is_current = false;        // opening a store would change nothing
-  std::int64_t undelivered = 0;   // callbacks that wait, of whichever world; 0 unless current
 };
 
 // Errors: kInvalid (no such URL), kUnavailable.

@@ -64,11 +64,12 @@ constexpr Statement kDueOutboxSql{
     "SELECT id, plan_id, action_id, callback, data, request_id, attempts, created_at, next_attempt_at, last_error, version"
     " FROM outbox WHERE NOT is_abandoned AND owner = $1 AND next_attempt_at <= $2::bigint"
     " ORDER BY next_attempt_at, number LIMIT $3::bigint"};
-// Without a world: those that no registered world delivers.
+// Without a world: those that no living world delivers.
 constexpr Statement kFreeOutboxSql{
     "SELECT id, plan_id, action_id, callback, data, request_id, attempts, created_at, next_attempt_at, last_error, version"
     " FROM outbox b WHERE NOT is_abandoned AND next_attempt_at <= $1::bigint"
-    " AND NOT EXISTS (SELECT 1 FROM worlds w WHERE w.id = b.owner) ORDER BY next_attempt_at, number LIMIT $2::bigint"};
+    " AND NOT EXISTS (SELECT 1 FROM worlds w WHERE w.id = b.owner AND w.lease_until >= clock_timestamp())"
+    " ORDER BY next_attempt_at, number LIMIT $2::bigint"};
 constexpr Statement kNextOutboxSql{
     "WITH RECURSIVE owners (owner) AS ((SELECT owner FROM outbox WHERE NOT is_abandoned ORDER BY owner LIMIT 1)"
     " UNION ALL SELECT (SELECT b.owner FROM outbox b WHERE NOT b.is_abandoned AND b.owner > o.owner ORDER BY b.owner LIMIT 1)"

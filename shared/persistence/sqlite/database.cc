@@ -104,6 +104,13 @@ Status Statement::start_with(std::span<const Value> values) {
   return {};
 }
 
+Status Statement::run_with(std::span<const std::optional<std::string>> cells) {
+  if (Status ready = prepare(); !ready.ok()) return ready;
+  int index = 0;
+  for (const std::optional<std::string>& cell : cells) bind(++index, cell);
+  return finish();
+}
+
 Result<bool> Statement::next() {
   const int code = sqlite3_step(handle_);
   if (code == SQLITE_ROW) return true;

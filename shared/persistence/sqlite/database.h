@@ -76,6 +76,8 @@ class Statement {
     if (Status started = start(values...); !started.ok()) return started;
     return finish();
   }
+  // The same with texts, or nulls, of a number that is not known before.
+  Status run_with(std::span<const std::optional<std::string>> cells);
   // The next row: true when there is one. After false or an error the execution is over.
   Result<bool> next();
   // Steps to the end. Needed after start() unless next() has said false.
