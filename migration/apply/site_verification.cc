@@ -56,6 +56,21 @@ void ask_as_strangers(const Site& site, const GlobalOptions& global, std::vector
   verdicts.push_back({what, !answer.ok(), answer.ok() ? "it was let in" : answer.error().message()});
 }
 
+// Tasks are looked at there, and changed: who may not ask the API may not come in either.
+void ask_console(const Site& site, const GlobalOptions& global, RunningProxy& proxy, std::vector<Verdict>& verdicts) {
+  constexpr const char* kConsole = "/dynflow/console";
+  const auto page = proxy.get(kConsole);
+  verdicts.push_back({"the console answers", page.ok(), page ? "" : page.error().message()});
+  const std::string what = "the console is not shown to nobody";
+  if (!proxy.url().starts_with("https://")) return verdicts.push_back(skipped(what, "plain HTTP asks for no certificate: :trusted_hosts: counts"));
+  if (site.dynflow && !site.dynflow->console_auth) {
+    return verdicts.push_back(skipped(what, fmt::format("{}: :console_auth: is false, whoever reaches it can see and change tasks",
+                                                        site_path(site.layout, site.dynflow->module.values.place("console_auth")))));
+  }
+  auto nobody = RunningProxy::find(site, global, ClientIdentity{});
+  verdicts.push_back(nobody.ok() ? refused(what, (*nobody)->get(kConsole)) : Verdict{what, false, nobody.error().message()});
+}
+
 // The listener that the proxy was not asked on.
 void ask_other_protocol(const Site& site, const GlobalOptions& global, RunningProxy& proxy, std::vector<Verdict>& verdicts) {
   if (!site.global || !site.global->has_https() || !site.global->http_port || !global.proxy_url.empty()) return;
@@ -140,6 +155,7 @@ std::vector<Verdict> verify_site(const Site& site, const GlobalOptions& global, 
   } else {
     verdicts.push_back(skipped("nobody is let in without a certificate", "plain HTTP asks for none: :trusted_hosts: counts"));
   }
+  ask_console(site, global, proxy, verdicts);
   verdicts.push_back(options.launches ? launch_nothing(proxy) : skipped("a task that does nothing is launched and ends well", "--no-launch"));
   verdicts.push_back(ask_foreman(site, options.asks_foreman));
   verdicts.push_back(reopen_log(site));

@@ -138,6 +138,12 @@ void capacity(const Check& check, const CheckInput& input, std::vector<Finding>&
     add(check, findings, fmt::format("the proxy may open {} files; {} jobs at once take up to {}", *files, jobs, jobs * kFilesOfAJob + kFilesOfTheProxy),
         "LimitNOFILE=1000000 in a drop-in of foreman-proxy, or a lower :max_running_runners: in dynflow.yml");
   }
+  // WEBrick took 100 connections in each of the two processes; hosts that report to the core service came through the proxy before, too.
+  constexpr std::size_t kBothBefore = 200;
+  if (site.global && site.global->connection_limits.total < kBothBefore) {
+    add(check, findings, fmt::format("{}: :max_connections: {}: the Ruby proxy and its core service took 100 each", site_path(layout, site.global->values.place("max_connections")),
+                                     site.global->connection_limits.total), "raise it, or remove the line: the default is 8192");
+  }
   // What the core service holds now has to fit beside what the proxy holds.
   const auto used = site.sidecar_unit.main_pid == 0 ? std::nullopt : number_in(layout, fmt::format("/proc/{}/status", site.sidecar_unit.main_pid), "VmRSS:");
   if (!used) return;

@@ -58,8 +58,10 @@ class KeptSecrets(unittest.TestCase):
         self.key_file.chmod(mode)
 
     def core(self, **settings):
-        return CoreService(self.folder / "core", self.foreman.url, ssh_key=self.ssh_key, environment={"HOME": str(self.folder)},
+        core = CoreService(self.folder / "core", self.foreman.url, ssh_key=self.ssh_key, environment={"HOME": str(self.folder)},
                            settings={"database": self.database, "max_running_runners": 1, "secrets_key_file": self.key_file, **settings})
+        self.addCleanup(core.kill)  # when a test has failed before it stopped it
+        return core
 
     def launch(self, core):
         """A job that runs, and WAITING that wait behind it. Their ids."""

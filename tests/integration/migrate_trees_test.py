@@ -231,6 +231,9 @@ esac""")
         proc("meminfo", "MemAvailable:    9048576 kB\n")
         drop_in.write_text("[Service]\nMemoryMax=4G\n", encoding="ascii")
         self.assertEqual(findings("C15"), [])
+        with open(tree / "etc/foreman-proxy/settings.yml", "a", encoding="ascii") as settings:
+            settings.write("\n:max_connections: 150\n")
+        self.assertRegex(findings("C15")[0], r"^/etc/foreman-proxy/settings\.yml:\d+: :max_connections: 150: the Ruby proxy and its core service took 100 each$")
 
         config = tree / "etc/foreman-proxy/settings.d/dynflow.yml"
         config.write_text(":enabled: true\n:external_core: true\n:database: /var/lib/none/proxy.sqlite\n", encoding="ascii")

@@ -65,7 +65,7 @@ class Verify(unittest.TestCase):
             for row in verdicts.values():
                 self.assertTrue(row["ok"] and row["asked"], row)
             for what in ("the mode is in-process", "the feature dynflow is offered, with launchers", "nobody is let in without a certificate",
-                         "a certificate of another authority is refused", "a task's update needs a token or a certificate", "a token is compared",
+                         "a certificate of another authority is refused", "a task's update needs a token or a certificate", "a token is compared", "the console answers", "the console is not shown to nobody",
                          "a task that does nothing is launched and ends well", "Foreman takes callbacks from this proxy", "the log is opened anew on USR1"):
                 self.assertIn(what, verdicts)
             self.assertEqual(len([what for what in verdicts if what.startswith("plain HTTP answers beside https://")]), 1)
@@ -82,6 +82,15 @@ class Verify(unittest.TestCase):
             self.assertEqual([what for what, row in verdicts.items() if not row["asked"]],
                              ["a task that does nothing is launched and ends well", "Foreman takes callbacks from this proxy"])
             self.assertEqual(len([request for request in foreman.received() if request.path == CALLBACK_PATH]), 1)
+
+    def test_a_console_that_is_open(self):
+        self.start("http://127.0.0.1:1", identity=self.pki.proxy, ca=self.pki.ca.cert, settings={"trusted_hosts": ["proxy.example.com"]},
+                   dynflow={"console_auth": False})
+        code, verdicts = self.verdicts("--no-foreman", "--no-launch")
+        self.assertEqual(code, 0, verdicts)
+        row = verdicts["the console is not shown to nobody"]
+        self.assertFalse(row["asked"])
+        self.assertRegex(row["detail"], r"dynflow\.yml:\d+: :console_auth: is false")
 
     def test_a_proxy_that_lets_anybody_in(self):
         """Over plain http nobody is asked for a certificate, and the tool says that it was not looked at."""
