@@ -42,9 +42,11 @@ void Activity::leave() {
   changed_.notify_all();
 }
 
-void Activity::strand_woke(const std::shared_ptr<Strand>& strand) {
+bool Activity::strand_woke(const std::shared_ptr<Strand>& strand) {
   const std::lock_guard lock(mutex_);
+  if (is_closed_) return false;
   awake_.emplace(strand.get(), strand);
+  return true;
 }
 
 void Activity::strand_slept(const Strand& strand) {
@@ -96,8 +98,8 @@ void Strand::post(std::function<void()> task) {
     if (is_awake_) return;
     is_awake_ = true;
   }
-  activity_->strand_woke(shared_from_this());
-  schedule();
+  // What is dropped when a world closes may post here: the slot of a queue that goes to the next.
+  activity_->strand_woke(shared_from_this()) ? schedule() : discard();
 }
 
 void Strand::schedule() {
@@ -109,6 +111,7 @@ void Strand::discard() {
   {
     const std::lock_guard lock(mutex_);
     dropped.swap(tasks_);
+    is_awake_ = false;
   }
   // Destroyed without the lock: what they hold may own this strand.
 }

@@ -28,8 +28,8 @@ class Activity {
   // A task of a strand begins: false when the world is gone and the task must not run.
   [[nodiscard]] bool enter();
   void leave();
-  // A strand has tasks, or has none any more.
-  void strand_woke(const std::shared_ptr<Strand>& strand);
+  // A strand has tasks, or has none any more. False: the world is closed, its tasks never run.
+  [[nodiscard]] bool strand_woke(const std::shared_ptr<Strand>& strand);
   void strand_slept(const Strand& strand);
   // A batch was given to the store, or completed.
   void write_began();
