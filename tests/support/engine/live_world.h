@@ -47,7 +47,10 @@ class LiveWorld {
     store = std::move(*opened);
     REQUIRE(store->start().ok());
   }
-  ~LiveWorld() {
+  ~LiveWorld() { end(); }
+  // A fixture whose own members the world uses, such as observers, calls it in its destructor. Harmless twice.
+  void end() {
+    if (std::exchange(has_ended_, true)) return;
     if (world_) world_->stop(Deadline::after(std::chrono::seconds(5)));
     scheduler_->stop();
     world_.reset();
@@ -110,6 +113,7 @@ class LiveWorld {
   Waker waker_;
   std::unique_ptr<engine::Scheduler> scheduler_ = engine::make_thread_scheduler(2);
   std::unique_ptr<engine::World> world_;
+  bool has_ended_ = false;
   std::mutex mutex_;
 };
 

@@ -33,6 +33,7 @@ struct Fixture : test::LiveWorld {
         },
         plan);
   }
+  ~Fixture() { end(); }
 
   std::string trigger(std::string action_class) {
     engine::PlanRequest request;
