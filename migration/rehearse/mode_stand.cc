@@ -21,6 +21,21 @@ std::string database_text(const StandOptions& options, std::string_view name) {
                                         : std::string(":database:\n");
 }
 
+// The proxy listens on one port, with the site's kind of protocol.
+std::string listener_text(const StandOptions& options, std::uint16_t port) {
+  if (options.tls == nullptr) return fmt::format(":http_port: {}\n", port);
+  return fmt::format(":https_port: {}\n:trusted_hosts: [{}]\n{}", port, kThrowawayName, options.tls->settings());
+}
+
+std::string core_listener_text(const StandOptions& options, std::uint16_t port) {
+  const std::string listener = fmt::format(":listen: 127.0.0.1\n:port: {}\n", port);
+  return options.tls == nullptr ? listener : fmt::format("{}:use_https: true\n{}", listener, options.tls->settings());
+}
+
+std::string core_url(const StandOptions& options, std::uint16_t port) {
+  return fmt::format("{}://127.0.0.1:{}", options.tls == nullptr ? "http" : "https", port);
+}
+
 Status write_ssh(const StandOptions& options, const fs::path& folder) {
   const fs::path local = options.folder / "local";
   std::error_code problem;
@@ -38,21 +53,21 @@ Status write_proxy(const StandOptions& options, const fs::path& folder, std::uin
   if (Status written = write_ssh(options, folder); !written.ok()) return written;
   Status main = write_file(
       folder / "settings.yml",
-      fmt::format("---\n:settings_directory: {0}/settings.d\n:bind_host: ['127.0.0.1']\n:http_port: {1}\n:foreman_url: {2}\n"
+      fmt::format("---\n:settings_directory: {0}/settings.d\n:bind_host: ['127.0.0.1']\n{1}:foreman_url: {2}\n"
                   ":log_file: {0}/proxy.log\n:log_level: {3}\n:state_directory: {0}\n",
-                  folder.string(), port, options.foreman_url, options.site->log_level));
+                  folder.string(), listener_text(options, port), options.foreman_url, options.site->log_level));
   if (!main.ok()) return main;
   return write_file(folder / "settings.d/dynflow.yml",
                     fmt::format("---\n:enabled: true\n{}:external_core: {}\n{}{}", database_text(options, "proxy"), core_port != 0,
-                                core_port == 0 ? "" : fmt::format(":core_url: http://127.0.0.1:{}\n", core_port),
+                                core_port == 0 ? "" : fmt::format(":core_url: {}\n", core_url(options, core_port)),
                                 limits_text(options.site->runner_limits)));
 }
 
 Status write_core(const StandOptions& options, const fs::path& folder, std::uint16_t port) {
   if (Status written = write_ssh(options, folder); !written.ok()) return written;
   return write_file(folder / "settings.yml",
-                    fmt::format("---\n{}:foreman_url: {}\n:listen: 127.0.0.1\n:port: {}\n:log_file: {}/core.log\n:log_level: :{}\n{}",
-                                database_text(options, "core"), options.foreman_url, port, folder.string(), options.site->log_level,
+                    fmt::format("---\n{}:foreman_url: {}\n{}:log_file: {}/core.log\n:log_level: :{}\n{}",
+                                database_text(options, "core"), options.foreman_url, core_listener_text(options, port), folder.string(), options.site->log_level,
                                 limits_text(options.site->runner_limits)));
 }
 
@@ -62,16 +77,16 @@ Status write_ruby(const StandOptions& options, const fs::path& proxy, std::uint1
     if (Status written = write_ssh(options, folder); !written.ok()) return written;
   }
   Status done = write_file(core / "settings.yml",
-                           fmt::format("---\n:database:\n:foreman_url: {}\n:listen: 127.0.0.1\n:port: {}\n:log_file: {}/core.log\n:log_level: :{}\n",
-                                       options.foreman_url, core_port, core.string(), options.site->log_level));
+                           fmt::format("---\n:database:\n:foreman_url: {}\n{}:log_file: {}/core.log\n:log_level: :{}\n",
+                                       options.foreman_url, core_listener_text(options, core_port), core.string(), options.site->log_level));
   if (!done.ok()) return done;
   done = write_file(proxy / "settings.yml",
-                    fmt::format("---\n:settings_directory: {0}/settings.d\n:bind_host: ['127.0.0.1']\n:http_port: {1}\n:foreman_url: {2}\n"
+                    fmt::format("---\n:settings_directory: {0}/settings.d\n:bind_host: ['127.0.0.1']\n{1}:foreman_url: {2}\n"
                                 ":log_file: {0}/proxy.log\n:log_level: {3}\n",
-                                proxy.string(), port, options.foreman_url, options.site->log_level));
+                                proxy.string(), listener_text(options, port), options.foreman_url, options.site->log_level));
   if (!done.ok()) return done;
   return write_file(proxy / "settings.d/dynflow.yml",
-                    fmt::format("---\n:enabled: true\n:external_core: true\n:core_url: http://127.0.0.1:{}\n", core_port));
+                    fmt::format("---\n:enabled: true\n:external_core: true\n:core_url: {}\n", core_url(options, core_port)));
 }
 
 // `folder` comes behind `command`.
@@ -135,7 +150,7 @@ Result<std::unique_ptr<ModeStand>> ModeStand::start_relay(const StandOptions& op
   if (Status written = write_proxy(options, folder, ports->front(), core_port); !written.ok()) return written.error();
   auto proxy = start_program(options, "smart-proxy", folder, "proxy.log", ports->front(), interrupt);
   if (!proxy) return proxy.error();
-  return in_front(options.mode, std::move(*proxy), ports->front(), core_port);
+  return in_front(options, std::move(*proxy), ports->front(), core_port);
 }
 
 Result<std::unique_ptr<ModeStand>> ModeStand::start_ruby(const StandOptions& options, const Interrupt& interrupt) {
@@ -150,19 +165,25 @@ Result<std::unique_ptr<ModeStand>> ModeStand::start_ruby(const StandOptions& opt
   if (!core) return core.error();
   auto proxy = start_command(options, "Ruby smart-proxy", options.ruby->proxy, proxy_folder, "proxy.log", port, interrupt);
   if (!proxy) return proxy.error();
-  auto stand = in_front(options.mode, std::move(*proxy), port, core_port);
-  stand->servers_.insert(stand->servers_.begin(), std::move(*core));
+  auto stand = in_front(options, std::move(*proxy), port, core_port);
+  if (!stand) return stand.error();
+  (*stand)->servers_.insert((*stand)->servers_.begin(), std::move(*core));
   return stand;
 }
 
-std::unique_ptr<ModeStand> ModeStand::in_front(Mode mode, Server proxy, std::uint16_t port, std::uint16_t core_port) {
+Result<std::unique_ptr<ModeStand>> ModeStand::in_front(const StandOptions& options, Server proxy, std::uint16_t port, std::uint16_t core_port) {
   std::unique_ptr<ModeStand> stand(new ModeStand);
-  stand->mode_ = mode;
+  stand->mode_ = options.mode;
   stand->core_port_ = core_port;
   stand->servers_.push_back(std::move(proxy));
   http::ClientOptions client;
   client.host = "127.0.0.1";
   client.port = port;
+  if (options.tls != nullptr) {
+    auto tls = options.tls->client();
+    if (!tls) return tls.error();
+    client.tls = *std::move(tls);
+  }
   stand->client_ = std::make_unique<http::ClientPool>(std::move(client));
   return stand;
 }

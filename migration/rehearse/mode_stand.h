@@ -14,6 +14,7 @@
 #include "migration/rehearse/playground.h"
 #include "migration/rehearse/ruby_pair.h"
 #include "migration/rehearse/site_settings.h"
+#include "migration/rehearse/throwaway_tls.h"
 #include "shared/http/client.h"
 
 namespace dynflow::migration {
@@ -28,6 +29,7 @@ struct StandOptions {
   std::string foreman_url;
   std::filesystem::path ssh_key;   // empty: jobs only pretend to run; not with Mode::kRuby
   const RubyPair* ruby = nullptr;  // of Mode::kRuby
+  const ThrowawayTls* tls = nullptr;  // null: plain HTTP everywhere
 };
 
 struct Answer {
@@ -57,7 +59,7 @@ class ModeStand {
  private:
   ModeStand() = default;
   static Result<std::unique_ptr<ModeStand>> start_ruby(const StandOptions& options, const Interrupt& interrupt);
-  static std::unique_ptr<ModeStand> in_front(Mode mode, Server proxy, std::uint16_t port, std::uint16_t core_port);
+  static Result<std::unique_ptr<ModeStand>> in_front(const StandOptions& options, Server proxy, std::uint16_t port, std::uint16_t core_port);
   Mode mode_ = Mode::kInProcess;
   std::uint16_t core_port_ = 0;
   std::vector<Server> servers_;  // the proxy is the last

@@ -32,7 +32,14 @@ class Rehearsal {
 
   Status run(const Playground& playground) {
     playground_ = &playground;
-    auto foreman = StandInForeman::start();
+    if (Status ready = make_tls(playground); !ready.ok()) return ready;
+    std::shared_ptr<const net::TlsServerContext> server;
+    if (tls_) {
+      auto made = tls_->server();
+      if (!made) return made.error();
+      server = *std::move(made);
+    }
+    auto foreman = StandInForeman::start(std::move(server));
     if (!foreman) return foreman.error();
     foreman_ = std::move(*foreman);
 
@@ -53,6 +60,25 @@ class Rehearsal {
   }
 
  private:
+  // As the site has it; without the program it takes, as without TLS.
+  Status make_tls(const Playground& playground) {
+    if (!options_.site.is_tls) return {};
+    progress_(0, kSteps, "making a throw-away certificate");
+    const auto folder = playground.folder("tls");
+    if (!folder) return folder.error();
+    auto made = ThrowawayTls::make(*folder, interrupt_);
+    if (!made && made.error().code() != Code::kNotFound) return made.error();
+    if (made) {
+      tls_ = *std::move(made);
+      findings_.site.notes.emplace_back("TLS everywhere, as at the site, with a throw-away certificate (RSA, 4096 bits)");
+    } else {
+      findings_.site.notes.push_back(fmt::format("the site uses TLS; the rehearsal was plain HTTP: {}", made.error().message()));
+    }
+    return {};
+  }
+
+  const ThrowawayTls* tls() const { return tls_ ? &*tls_ : nullptr; }
+
   // Progress goes from `first` to `last`.
   Status run_stage(std::string name, std::string title, const std::filesystem::path& key, const LoadOptions& load, Duration share,
                    std::size_t first, std::size_t last) {
@@ -63,7 +89,7 @@ class Rehearsal {
       const auto folder = playground_->folder(fmt::format("{}-{}", stage.name, to_string(mode)));
       if (!folder) return folder.error();
       const Instant began = system_clock().instant();
-      auto stand = ModeStand::start({mode, *folder, &options_.site, foreman_->url(), key}, interrupt_);
+      auto stand = ModeStand::start({mode, *folder, &options_.site, foreman_->url(), key, nullptr, tls()}, interrupt_);
       if (!stand) return stand.error().in(fmt::format("{} mode", to_string(mode)));
       ModeFindings found;
       found.mode = mode;
@@ -120,7 +146,7 @@ class Rehearsal {
     const auto folder = playground_->folder("ruby");
     if (!folder) return folder.error();
     const Instant began = system_clock().instant();
-    auto stand = ModeStand::start({Mode::kRuby, *folder, &options_.site, foreman_->url(), key, &*options_.ruby}, interrupt_);
+    auto stand = ModeStand::start({Mode::kRuby, *folder, &options_.site, foreman_->url(), key, &*options_.ruby, tls()}, interrupt_);
     if (!stand) return stand.error();
     ModeFindings found;
     found.mode = Mode::kRuby;
@@ -160,7 +186,7 @@ class Rehearsal {
     if (!folder) return folder.error();
     const auto counter = ByteCounter::start(external.core_port());
     if (!counter) return counter.error();
-    auto relay = ModeStand::start_relay({Mode::kExternal, *folder, &options_.site, foreman_->url(), {}}, (*counter)->port(), interrupt_);
+    auto relay = ModeStand::start_relay({Mode::kExternal, *folder, &options_.site, foreman_->url(), {}, nullptr, tls()}, (*counter)->port(), interrupt_);
     if (!relay) return relay.error().in("relay for counting");
     foreman_->clear();
     const auto sum = [&] { return (*counter)->counts().to_core + (*counter)->counts().from_core; };
@@ -188,6 +214,7 @@ class Rehearsal {
   const Progress& progress_;
   Findings& findings_;
   const Playground* playground_ = nullptr;
+  std::optional<ThrowawayTls> tls_;  // nothing: plain HTTP
   std::unique_ptr<StandInForeman> foreman_;
 };
 

@@ -60,7 +60,7 @@ SiteSettings read_site(const std::string& config_dir) {
   site.log_level = global->values.get_string("log_level");
   take_dynflow(site, global->settings_directory);
   take_ssh(site, global->settings_directory);
-  if (global->has_https()) site.notes.emplace_back("the site uses TLS; a rehearsal is plain HTTP on the loopback interface");
+  site.is_tls = global->has_https();
   return site;
 }
 

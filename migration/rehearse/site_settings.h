@@ -17,6 +17,7 @@ struct SiteSettings {
   settings::RunnerLimits runner_limits;
   std::string ssh_transport = "auto";
   bool cleanup_working_dirs = true;
+  bool is_tls = false;           // the proxy has an https listener
   std::vector<std::string> notes;  // what is not as at the site, and why; one line each
 };
 

@@ -12,9 +12,10 @@ constexpr std::string_view kPath = "/foreman_tasks/api/tasks/callback";
 constexpr std::size_t kLargestBody = 64 * 1024 * 1024;
 constexpr std::chrono::milliseconds kSlice{100};  // between looks at the interrupt
 
-http::ServerOptions options() {
+http::ServerOptions options(const std::shared_ptr<const net::TlsServerContext>& tls) {
   http::ServerOptions options;
   options.listeners.emplace_back();
+  if (tls) options.listeners.back().tls = [tls] { return tls; };
   options.server_header = "rehearse";
   options.io_threads = 1;
   options.max_workers = 4;
@@ -33,12 +34,12 @@ std::optional<Arrival> arrival_of(const Json& entry, Instant when) {
 
 }  // namespace
 
-StandInForeman::StandInForeman() : server_(options()) {}
+StandInForeman::StandInForeman(std::shared_ptr<const net::TlsServerContext> tls) : is_tls_(tls != nullptr), server_(options(tls)) {}
 
 StandInForeman::~StandInForeman() { server_.stop(Deadline::after(std::chrono::seconds(2))); }
 
-Result<std::unique_ptr<StandInForeman>> StandInForeman::start() {
-  std::unique_ptr<StandInForeman> foreman(new StandInForeman);
+Result<std::unique_ptr<StandInForeman>> StandInForeman::start(std::shared_ptr<const net::TlsServerContext> tls) {
+  std::unique_ptr<StandInForeman> foreman(new StandInForeman(std::move(tls)));
   StandInForeman& self = *foreman;
   if (Status started = self.server_.start([&self](http::Request& request) { return self.answer(request); }); !started.ok()) {
     return started.error().in("stand-in Foreman");
@@ -46,7 +47,7 @@ Result<std::unique_ptr<StandInForeman>> StandInForeman::start() {
   return foreman;
 }
 
-std::string StandInForeman::url() const { return fmt::format("http://127.0.0.1:{}", server_.ports().front()); }
+std::string StandInForeman::url() const { return fmt::format("{}://127.0.0.1:{}", is_tls_ ? "https" : "http", server_.ports().front()); }
 
 void StandInForeman::clear() {
   const std::lock_guard lock(mutex_);

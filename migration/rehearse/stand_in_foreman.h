@@ -14,6 +14,7 @@
 #include "shared/base/clock.h"
 #include "shared/base/result.h"
 #include "shared/http/server.h"
+#include "shared/net/tls_context.h"
 
 namespace dynflow::migration {
 
@@ -26,8 +27,8 @@ struct Arrival {
 
 class StandInForeman {
  public:
-  // Listens on a free loopback port. Errors: those of http::Server::start.
-  static Result<std::unique_ptr<StandInForeman>> start();
+  // Listens on a free loopback port. `tls`: null for plain HTTP. Errors: those of http::Server::start.
+  static Result<std::unique_ptr<StandInForeman>> start(std::shared_ptr<const net::TlsServerContext> tls = nullptr);
   ~StandInForeman();
 
   std::string url() const;
@@ -37,9 +38,10 @@ class StandInForeman {
   std::vector<Arrival> wait_for(std::size_t count, Duration span, const Interrupt& interrupt);
 
  private:
-  StandInForeman();
+  explicit StandInForeman(std::shared_ptr<const net::TlsServerContext> tls);
   http::Response answer(http::Request& request);
 
+  const bool is_tls_;
   mutable std::mutex mutex_;
   std::condition_variable changed_;
   std::vector<Arrival> arrivals_;

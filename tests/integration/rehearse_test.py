@@ -112,6 +112,22 @@ class RehearseTest(unittest.TestCase):
         self.assertEqual(list(self.temporary.iterdir()), [], "the folder is gone")
         self.assertEqual(self.processes(), [], "no process is left")
 
+    def test_a_site_with_tls(self):
+        settings = self.folder / "etc/foreman-proxy/settings.yml"
+        settings.parent.mkdir(parents=True)
+        # Its own certificates are not touched: they are not even there.
+        settings.write_text("---\n:ssl_certificate: /none/cert.pem\n:ssl_private_key: /none/key.pem\n:ssl_ca_file: /none/ca.pem\n", encoding="ascii")
+        run = subprocess.run(self.command("--hosts", "3", "--jobs", "2", "--duration", "1", "--json"), stdin=subprocess.DEVNULL, capture_output=True,
+                             text=True, timeout=TIMEOUT, env=self.environment(), check=False)
+        self.assertEqual(run.returncode, 0, run.stderr)
+        document = json.loads(run.stdout)
+        self.assertIn("TLS everywhere, as at the site, with a throw-away certificate (RSA, 4096 bits)", document["settings"]["notes"])
+        for stage in document["stages"]:
+            for name, mode in stage["modes"].items():
+                self.check_mode(mode, f"{stage['name']} {name}")
+        self.assertGreater(document["relay_traffic"]["launch_bytes"], 100 * document["relay_traffic"]["tasks"])
+        self.assertEqual(list(self.temporary.iterdir()), [], "the folder is gone, with the key")
+
     def test_the_ruby_pair_runs_too(self):
         """A sidecar that answers as the Ruby one was recorded to, behind our own proxy."""
         proxy = [f"--ruby-proxy={binary('smart-proxy')} --config-dir"]
