@@ -26,6 +26,7 @@ void finish(engine::Running& running, Json exit_status, double timestamp) {
 }
 
 void finish_with_exception(engine::Running& running, std::string text) {
+  running.output()["result"] = Json::array();  // where documents show what is said
   say(running, std::move(text));
   finish(running, ExitStatus::exception().to_json(), to_unix_seconds(running.world().clock().now()));
 }
@@ -58,7 +59,6 @@ void RunnerAction::run(engine::Running& running, const engine::Event* event) {
     const bool has_waited = output.erase(std::string(kRunnerWaits)) > 0;
     const bool had_secrets = output.erase(std::string(kRunnerSecrets)) > 0;
     if (!runner_id.empty() && !has_waited) {
-      output["result"] = Json::array();
       finish_with_exception(running, "The proxy was restarted while the job ran; how it ended is not known");
       return;
     }

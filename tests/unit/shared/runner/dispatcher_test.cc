@@ -15,7 +15,9 @@
 #include <sstream>
 #include <thread>
 
+#include "shared/engine/secret_keeper.h"
 #include "shared/engine/status_document.h"
+#include "shared/engine/testing/seeded_scheduler.h"
 #include "shared/engine/world.h"
 #include "shared/json/json.h"
 #include "shared/persistence/sqlite/sqlite_store.h"
@@ -79,19 +81,21 @@ class EndWatcher final : public engine::PlanObserver {
 
 class Site {
  public:
-  // `database`: a file; empty = memory.
-  explicit Site(runner::DispatcherOptions options = {}, std::string database = {}) {
+  // `database`: a file; empty = memory. `scheduler`: null = two threads.
+  explicit Site(runner::DispatcherOptions options = {}, std::string database = {}, const engine::SecretKeeper* secrets = nullptr,
+                std::unique_ptr<engine::Scheduler> scheduler = nullptr) {
     persistence::StoreOptions store_options;
     store_options.database = std::move(database);
     auto opened = persistence::open_sqlite_store(store_options);
     REQUIRE(opened.ok());
     store_ = std::move(*opened);
     REQUIRE(store_->start().ok());
-    scheduler_ = engine::make_thread_scheduler(2);
+    scheduler_ = scheduler ? std::move(scheduler) : engine::make_thread_scheduler(2);
     engine::WorldOptions world;
     world.store = store_.get();
     world.registry = &registry_;
     world.scheduler = scheduler_.get();
+    world.secrets = secrets;
     world.observers = {&ends_, &drops_};
     world_ = std::make_unique<engine::World>(std::move(world));
     dispatcher_ = std::make_unique<runner::Dispatcher>(*world_, options);
@@ -164,6 +168,11 @@ class Site {
   std::unique_ptr<engine::Scheduler> scheduler_;
   std::unique_ptr<engine::World> world_;
   std::unique_ptr<runner::Dispatcher> dispatcher_;
+};
+
+struct Keeper final : engine::SecretKeeper {
+  Result<std::string> seal(const std::string&, const Json&) const override { return std::string("sealed"); }
+  Result<Json> open(const std::string&, std::string_view) const override { return Error(Code::kInvalid, "the key is another"); }
 };
 
 std::string text_of(const Json& output, std::string_view type) {
@@ -354,6 +363,25 @@ TEST_CASE("runners that waited at a kill -9 are run by the next process, those t
   std::ifstream lines(log);
   const std::string all((std::istreambuf_iterator<char>(lines)), {});
   CHECK(all == "started\nwaited\n");
+  std::filesystem::remove_all(folder);
+}
+
+TEST_CASE("a job that had not run when its process ended says why its passwords cannot be read") {
+  char folder[] = "/tmp/runners-XXXXXX";
+  REQUIRE(::mkdtemp(folder) != nullptr);
+  const std::string database = std::string(folder) + "/db.sqlite";
+  const Keeper keeper;
+  VirtualClock clock;
+  std::string id;
+  {
+    Site ended({}, database, &keeper, std::make_unique<engine::SeededScheduler>(1, clock));
+    id = ended.launch({{"script", "true"}}, {}, {{"ssh_password", "x"}});
+    REQUIRE(ended.world().active_plans() == 1);
+  }
+  Site site({}, database, &keeper);
+  const Json output = site.output_of(id);
+  CHECK(output.at("exit_status") == "EXCEPTION");
+  CHECK_THAT(text_of(output, "debug"), Catch::Contains("its passwords cannot be read: the key is another"));
   std::filesystem::remove_all(folder);
 }
 
