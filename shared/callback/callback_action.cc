@@ -71,6 +71,10 @@ bool is_callback(const persistence::ActionRecord& action) {
   return action.run_step_id != 0 && (action.action_class == kCallbackAction || action.action_class == kOldCallbackAction);
 }
 
+const persistence::StepRecord& run_step_of(const persistence::PlanRecord& plan, const persistence::ActionRecord& action) {
+  return plan.steps[static_cast<std::size_t>(action.run_step_id - 1)];
+}
+
 std::string failure_text(const persistence::PlanRecord& plan) {
   for (const persistence::StepRecord& step : plan.steps) {
     if (step.error) return fmt::format("Proxy error: {} - {}", step.error->exception_class, step.error->message);
@@ -92,17 +96,16 @@ Status register_callback_action(engine::ActionRegistry& registry) {
 
 void CallbackObserver::plan_changed(const persistence::PlanRecord& plan, WriteBatch& batch) {
   if (plan.state != PlanState::kPaused && plan.state != PlanState::kStopped) return;
-  if (std::none_of(plan.actions.begin(), plan.actions.end(), is_callback)) return;
-  if (plan.state == PlanState::kStopped) {
-    ended_.keep(plan);
-  } else {
-    ended_.forget(plan.id);  // its end could not be stored
-  }
+  if (plan.state == PlanState::kPaused) ended_.forget(plan.id);  // perhaps its end could not be stored
+  // A launch that failed may not be stored either: another plan may have its id.
+  const bool has_reported = std::any_of(plan.actions.begin(), plan.actions.end(), [&](const persistence::ActionRecord& action) {
+    return is_callback(action) && run_step_of(plan, action).state == StepState::kSuccess;
+  });
+  if (plan.state == PlanState::kStopped && has_reported) ended_.keep(plan);
   if (plan.state == PlanState::kStopped && plan.result == persistence::PlanResult::kSuccess) return;
   for (const persistence::ActionRecord& action : plan.actions) {
     if (!is_callback(action)) continue;
-    const auto& step = plan.steps[static_cast<std::size_t>(action.run_step_id - 1)];
-    if (step.state == StepState::kSuccess) continue;
+    if (run_step_of(plan, action).state == StepState::kSuccess) continue;
     auto input = json::parse(action.input);
     if (!input || json::find(*input, "callback") == nullptr) continue;  // cannot be told to anybody
     const Time now = clock_.now();

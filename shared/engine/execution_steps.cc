@@ -18,6 +18,9 @@ using persistence::StepError;
 
 namespace {
 
+// Of one piece of output that an action gives at once: a row, and a line of a document.
+constexpr std::size_t kMostChunkBytes = 16U << 20;
+
 // What both contexts know. It refers to the outcome, which keeps what the action changed.
 template <class Interface>
 class ContextBase : public Interface {
@@ -85,6 +88,9 @@ class Execution::RunningContext final : public ContextBase<Running> {
   void when_stored(std::function<void(Status)> then) override { outcome_.listeners.push_back(std::move(then)); }
   bool is_halted() const override { return execution_.is_halted(); }
   void output_chunk(std::string text, std::string kind) override {
+    if (text.size() > kMostChunkBytes) {
+      throw ActionError("RangeError", "a piece of output has at most " + std::to_string(kMostChunkBytes) + " bytes");
+    }
     outcome_.chunks.push_back({0, storable_text(std::move(kind)), storable_text(std::move(text)), clock().now(), {}});
   }
   std::vector<persistence::OutputChunk> stored_output_chunks() override {

@@ -5,6 +5,7 @@
 #include "shared/engine/storable.h"
 #include "shared/json/json.h"
 #include "shared/log/log.h"
+#include "shared/persistence/output_ends.h"
 
 namespace dynflow::engine {
 
@@ -16,7 +17,6 @@ constexpr std::chrono::milliseconds kFirstRetry{100};
 constexpr std::chrono::milliseconds kLastRetry{5000};
 // A store that can be reached and refuses the same rows so often will refuse them for ever.
 constexpr int kMaxRefusals = 8;
-constexpr std::size_t kChunksAtOnce = 1000;
 
 bool is_refusal(Code code) { return code != Code::kUnavailable && code != Code::kBusy && code != Code::kTimeout; }
 
@@ -225,14 +225,10 @@ Status Execution::number_output() {
 }
 
 Result<Execution::ChunkCounter> Execution::last_stored_chunk(int action_id) const {
-  ChunkCounter counter;
-  for (bool has_more = may_have_output_; has_more;) {
-    const auto stored = surroundings_.options.store->load_chunks(plan_.id, action_id, counter.last_sequence, kChunksAtOnce);
-    if (!stored.ok()) return stored.error();
-    has_more = stored->size() == kChunksAtOnce;
-    if (!stored->empty()) counter = {stored->back().sequence, stored->back().timestamp};
-  }
-  return counter;
+  if (!may_have_output_) return ChunkCounter();
+  const auto end = persistence::output_ends_of(*surroundings_.options.store).load_output_end(plan_.id, action_id);
+  if (!end.ok()) return end.error();
+  return ChunkCounter{end->sequence, end->timestamp};
 }
 
 }  // namespace dynflow::engine

@@ -21,8 +21,8 @@ namespace {
 
 class Planner {
  public:
-  Planner(World& world, const ActionRegistry& registry, const PlanRequest& request)
-      : world_(world), registry_(registry), request_(request) {}
+  Planner(World& world, const ActionRegistry& registry, const PlanRequest& request, const PlanLimits& limits)
+      : world_(world), registry_(registry), request_(request), limits_(limits) {}
 
   NewPlan make();
 
@@ -54,7 +54,9 @@ class Planner {
   World& world_;
   const ActionRegistry& registry_;
   const PlanRequest& request_;
+  const PlanLimits& limits_;
   PlanRecord record_;
+  std::size_t input_bytes_ = 0;
   DependencyGraph dependencies_;
   std::vector<Flow> flows_{Flow::concurrence()};  // the open ones, innermost last
   std::vector<Flow> asked_{Flow::concurrence()};  // the same without what dependencies add
@@ -127,6 +129,9 @@ class Planner::Context final : public Planning {
 };
 
 int Planner::add_step(StepPhase phase, const ActionRecord& action, std::string_view queue) {
+  if (record_.steps.size() >= limits_.steps) {
+    throw ActionError("RangeError", "an execution plan has at most " + std::to_string(limits_.steps) + " steps");
+  }
   StepRecord step;
   step.id = static_cast<int>(record_.steps.size()) + 1;
   step.action_id = action.id;
@@ -214,7 +219,13 @@ OutputReference Planner::plan_action(std::string_view name, const Origin& origin
     }
     auto text = storable_json(context.input());
     if (!text.ok()) return text.error();
-    action(action_id).input = std::move(*text);
+    std::string& kept = action(action_id).input;
+    const std::size_t bytes = input_bytes_ - kept.size() + text->size();
+    if (bytes > limits_.input_bytes) {
+      return Error(Code::kTooLarge, "makes the inputs of the plan larger than " + std::to_string(limits_.input_bytes) + " bytes");
+    }
+    input_bytes_ = bytes;
+    kept = std::move(*text);
     return {};
   };
   try {
@@ -310,8 +321,8 @@ NewPlan Planner::make() {
 
 }  // namespace
 
-NewPlan make_plan(World& world, const ActionRegistry& registry, const PlanRequest& request) {
-  return Planner(world, registry, request).make();
+NewPlan make_plan(World& world, const ActionRegistry& registry, const PlanRequest& request, const PlanLimits& limits) {
+  return Planner(world, registry, request, limits).make();
 }
 
 }  // namespace dynflow::engine

@@ -17,7 +17,13 @@ struct NewPlan {
   std::optional<persistence::StepError> error;
 };
 
+// What a plan that is in work holds in memory. More is an error of the step that wants it.
+struct PlanLimits {
+  std::size_t steps = 200'000;
+  std::size_t input_bytes = 256U << 20;  // of all its actions, as JSON text
+};
+
 // `request.plan_id` is set and its class is registered. Never throws what an action or middleware threw.
-NewPlan make_plan(World& world, const ActionRegistry& registry, const PlanRequest& request);
+NewPlan make_plan(World& world, const ActionRegistry& registry, const PlanRequest& request, const PlanLimits& limits = {});
 
 }  // namespace dynflow::engine

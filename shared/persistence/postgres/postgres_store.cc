@@ -59,7 +59,7 @@ std::size_t bytes_of(const WriteBatch& batch) {
   return total;
 }
 
-class PostgresStore final : public Store, public PlanPages, public Watched {
+class PostgresStore final : public Store, public PlanPages, public OutputEnds, public Watched {
  public:
   PostgresStore(StoreOptions options, ServerUrl url)
       : options_(std::move(options)),
@@ -139,6 +139,9 @@ class PostgresStore final : public Store, public PlanPages, public Watched {
 
   const StoreNumbers& numbers() const override { return numbers_; }
   std::size_t waiting_changes() const override { return waiting_changes_.load(); }
+  Result<OutputEnd> load_output_end(std::string_view plan_id, int action_id) override {
+    return reader_.load_output_end(plan_id, action_id);
+  }
   Result<CallbackBacklog> callback_backlog() override { return reader_.callback_backlog(); }
 
  private:

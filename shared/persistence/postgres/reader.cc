@@ -29,6 +29,10 @@ constexpr Statement kNumberSql{"SELECT number FROM plans WHERE id=$1"};
 constexpr Statement kChunksSql{
     "SELECT sequence, output_type, output, timestamp, id FROM chunks WHERE plan = (SELECT number FROM plans WHERE id=$1)"
     " AND action_id=$2::bigint AND sequence > $3::bigint ORDER BY sequence LIMIT nullif($4::bigint, 0)"};
+constexpr Statement kOutputEndSql{
+    "SELECT sequence, timestamp FROM ((SELECT sequence, timestamp FROM chunks WHERE plan = (SELECT number FROM plans WHERE id=$1)"
+    " AND action_id=$2::bigint ORDER BY sequence DESC LIMIT 1) UNION ALL (SELECT sequence, timestamp FROM output_ends"
+    " WHERE plan = (SELECT number FROM plans WHERE id=$1) AND action_id=$2::bigint)) AS ends ORDER BY sequence DESC LIMIT 1"};
 constexpr Statement kStatusesSql{"SELECT id, state, result FROM plans WHERE id = ANY($1::text[])"};
 constexpr Statement kIdentitiesSql{"SELECT id, request_digest, caller_plan_id FROM plans WHERE id = ANY($1::text[])"};
 constexpr Statement kSubPlansSql{
@@ -174,6 +178,18 @@ Result<ActionRecord> Reader::load_action(std::string_view plan_id, int action_id
   if (!rows.ok()) return rows.error();
   if (rows->count() == 0) return Error(Code::kNotFound, fmt::format("no action {} in plan {}", action_id, plan_id));
   return read_action(*rows, 0);
+}
+
+Result<OutputEnd> Reader::load_output_end(std::string_view plan_id, int action_id) {
+  const auto answers = pool_.with([&](Connection& connection) {
+    connection.queue(kNumberSql, plan_id);
+    connection.queue(kOutputEndSql, plan_id, action_id);
+    return connection.run(ConnectionPool::deadline());
+  });
+  if (!answers.ok()) return answers.error();
+  if ((*answers)[0].count() == 0) return Error(Code::kNotFound, fmt::format("no plan {}", plan_id));
+  const Rows& rows = (*answers)[1];
+  return rows.count() == 0 ? OutputEnd() : OutputEnd{rows.integer(0, 0), rows.time(0, 1)};
 }
 
 Result<std::vector<OutputChunk>> Reader::load_chunks(std::string_view plan_id, int action_id, std::int64_t after,

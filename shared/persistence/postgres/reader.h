@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "shared/persistence/postgres/connection_pool.h"
+#include "shared/persistence/output_ends.h"
 #include "shared/persistence/plan_pages.h"
 #include "shared/persistence/store.h"
 #include "shared/persistence/store_numbers.h"
@@ -20,6 +21,7 @@ class Reader {
 
   Result<PlanRecord> load_plan(std::string_view plan_id);
   Result<ActionRecord> load_action(std::string_view plan_id, int action_id);
+  Result<OutputEnd> load_output_end(std::string_view plan_id, int action_id);
   Result<std::vector<OutputChunk>> load_chunks(std::string_view plan_id, int action_id, std::int64_t after,
                                                std::size_t limit);
   Result<std::vector<PlanStatus>> load_statuses(const std::vector<std::string>& ids);

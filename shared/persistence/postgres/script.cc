@@ -72,6 +72,9 @@ constexpr Statement kUpdateActionsSql{
 constexpr Statement kDropChunksSql{
     "WITH w AS (SELECT p.number AS plan, d.b AS action_id FROM unnest($1::text[],$2::bigint[]) AS d (a,b)"
     " JOIN plans p ON p.id = d.a AND ($3 = '' OR p.owner IN ('', $3) OR NOT EXISTS (SELECT 1 FROM worlds w WHERE w.id = p.owner))),"
+    " ends AS (INSERT INTO output_ends SELECT c.plan, c.action_id, max(c.sequence), max(c.timestamp) FROM w JOIN chunks c"
+    " ON c.plan = w.plan AND c.action_id = w.action_id GROUP BY c.plan, c.action_id ON CONFLICT (plan, action_id)"
+    " DO UPDATE SET sequence=excluded.sequence, timestamp=excluded.timestamp),"
     " gone AS (DELETE FROM chunks c USING w WHERE c.plan = w.plan AND c.action_id = w.action_id)"
     " SELECT expect_rows(count(*), $4) FROM w"};
 constexpr Statement kAppendChunksSql{

@@ -222,6 +222,7 @@ Status BatchWriter::apply_change(const WriteBatch::AppendChunks& change) {
 Status BatchWriter::apply_change(const WriteBatch::DropChunks& change) {
   const Result<PlanRow*> plan = find_plan(change.plan_id);
   if (!plan.ok()) return plan.error();
+  if (Status noted = note_output_end_.run((*plan)->number, change.action_id); !noted.ok()) return noted;
   return drop_chunks_.run((*plan)->number, change.action_id);
 }
 

@@ -101,6 +101,10 @@ class BatchWriter {
   Statement insert_action_{database_, "INSERT INTO actions VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10)"};
   Statement insert_step_{database_, "INSERT INTO steps VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15)"};
   Statement insert_chunk_{database_, "INSERT INTO chunks VALUES (?1,?2,?3,?4,?5,?6,?7)"};
+  Statement note_output_end_{database_,
+                             "INSERT INTO output_ends SELECT plan, action_id, sequence, timestamp FROM chunks"
+                             " WHERE plan=?1 AND action_id=?2 ORDER BY sequence DESC LIMIT 1 ON CONFLICT (plan, action_id)"
+                             " DO UPDATE SET sequence=excluded.sequence, timestamp=excluded.timestamp"};
   Statement drop_chunks_{database_, "DELETE FROM chunks WHERE plan=?1 AND action_id=?2"};
   Statement update_plan_{database_,
                          "UPDATE plans SET state=?2, result=?3, started_at=?4, ended_at=?5, execution_time=?6,"

@@ -176,6 +176,25 @@ Status Reader::load_steps(std::int64_t number, PlanRecord& plan) {
   });
 }
 
+Result<OutputEnd> Reader::load_output_end(std::string_view plan_id, int action_id) {
+  const Snapshot snapshot(*this);
+  if (!snapshot.begun().ok()) return snapshot.begun().error();
+  if (Status started = number_.start(plan_id); !started.ok()) return started.error();
+  const Rows rows(number_);
+  const Result<bool> row = number_.next();
+  if (!row.ok()) return row.error();
+  if (!*row) return Error(Code::kNotFound, fmt::format("no plan {}", plan_id));
+
+  OutputEnd end;
+  if (Status started = output_end_.start(number_.integer(0), action_id); !started.ok()) return started.error();
+  Status done = for_rows(output_end_, [&]() -> Status {
+    if (output_end_.integer(0) > end.sequence) end = {output_end_.integer(0), output_end_.time(1)};
+    return {};
+  });
+  if (!done.ok()) return done.error();
+  return end;
+}
+
 Result<std::vector<OutputChunk>> Reader::load_chunks(std::string_view plan_id, int action_id, std::int64_t after,
                                                      std::size_t limit) {
   const Snapshot snapshot(*this);

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "shared/persistence/output_ends.h"
 #include "shared/persistence/plan_archive.h"
 #include "shared/persistence/sqlite/database.h"
 #include "shared/persistence/sqlite/delayed_reader.h"
@@ -27,6 +28,7 @@ class Reader {
   Result<std::vector<PlanStatus>> load_statuses(const std::vector<std::string>& ids);
   Result<std::vector<PlanIdentity>> load_identities(const std::vector<std::string>& ids);
   Result<std::vector<PlanStatus>> load_sub_plans(std::string_view caller_plan_id);
+  Result<OutputEnd> load_output_end(std::string_view plan_id, int action_id);
   Result<std::vector<std::string>> load_unfinished();
   Result<std::vector<PlanRecord>> find_plans(const PlanFilter& filter, const PlanOrder& order);
   // As PlanPages::find_page().
@@ -83,6 +85,10 @@ class Reader {
   Statement chunks_{database_,
                     "SELECT sequence, output_type, output, timestamp, id FROM chunks WHERE plan=?1 AND action_id=?2"
                     " AND sequence > ?3 ORDER BY sequence LIMIT ?4"};
+  Statement output_end_{database_,
+                        "SELECT sequence, timestamp FROM (SELECT sequence, timestamp FROM chunks WHERE plan=?1 AND action_id=?2"
+                        " ORDER BY sequence DESC LIMIT 1) UNION ALL SELECT sequence, timestamp FROM output_ends"
+                        " WHERE plan=?1 AND action_id=?2"};
   Statement status_{database_, "SELECT id, state, result FROM plans WHERE id=?1"};
   Statement identity_{database_, "SELECT id, request_digest, caller_plan_id FROM plans WHERE id=?1"};
   Statement sub_plans_{database_,

@@ -35,7 +35,7 @@ constexpr std::size_t kCleanSlice = 250;
 constexpr std::chrono::milliseconds kIdleAfter{50};
 constexpr std::int64_t kPageBytes = 4096;
 
-class SqliteStore final : public Store, public PlanPages, public Watched {
+class SqliteStore final : public Store, public PlanPages, public OutputEnds, public Watched {
  public:
   static Result<std::unique_ptr<Store>> open(const StoreOptions& options);
 
@@ -117,6 +117,9 @@ class SqliteStore final : public Store, public PlanPages, public Watched {
 
   const StoreNumbers& numbers() const override { return numbers_; }
   std::size_t waiting_changes() const override { return waiting_changes_.load(); }
+  Result<OutputEnd> load_output_end(std::string_view plan_id, int action_id) override {
+    return readers_.borrow()->load_output_end(plan_id, action_id);
+  }
   Result<CallbackBacklog> callback_backlog() override { return readers_.borrow()->callback_backlog(); }
 
  private:

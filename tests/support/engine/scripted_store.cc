@@ -35,7 +35,16 @@ Result<std::vector<OutputChunk>> ScriptedStore::load_chunks(std::string_view pla
   for (const auto& chunk : chunks_[{std::string(plan_id), action_id}]) {
     if (chunk.sequence > after && (limit == 0 || found.size() < limit)) found.push_back(chunk);
   }
+  chunks_read_ += found.size();
   return found;
+}
+
+Result<persistence::OutputEnd> ScriptedStore::load_output_end(std::string_view plan_id, int action_id) {
+  if (fails_chunk_reads_) return Error(Code::kUnavailable, "told to fail");
+  const std::pair<std::string, int> key(plan_id, action_id);
+  const auto& chunks = chunks_[key];
+  if (chunks.empty()) return output_ends_[key];
+  return persistence::OutputEnd{chunks.back().sequence, chunks.back().timestamp};
 }
 
 Result<std::vector<PlanStatus>> ScriptedStore::load_statuses(const std::vector<std::string>& ids) {
@@ -328,6 +337,13 @@ void ScriptedStore::apply(const Batch::UpdateAction& c) {
 void ScriptedStore::apply(const Batch::AppendChunks& c) {
   auto& list = chunks_[{c.plan_id, c.action_id}];
   list.insert(list.end(), c.chunks.begin(), c.chunks.end());
+}
+
+void ScriptedStore::apply(const Batch::DropChunks& c) {
+  const auto found = chunks_.find({c.plan_id, c.action_id});
+  if (found == chunks_.end() || found->second.empty()) return;
+  output_ends_[found->first] = {found->second.back().sequence, found->second.back().timestamp};
+  chunks_.erase(found);
 }
 
 void ScriptedStore::apply(const Batch::PutOutbox& c) {

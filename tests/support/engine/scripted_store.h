@@ -13,11 +13,12 @@
 #include <vector>
 
 #include "shared/engine/world.h"
+#include "shared/persistence/output_ends.h"
 #include "shared/persistence/store.h"
 
 namespace dynflow::engine {
 
-class ScriptedStore final : public persistence::Store {
+class ScriptedStore final : public persistence::Store, public persistence::OutputEnds {
  public:
   using Batch = persistence::WriteBatch;
 
@@ -30,6 +31,8 @@ class ScriptedStore final : public persistence::Store {
   }
   // As long as it is set, chunks cannot be read.
   void fail_chunk_reads(bool fails) { fails_chunk_reads_ = fails; }
+  // How many were read so far.
+  std::size_t chunks_read() const { return chunks_read_; }
   // As if the process had died: what is not committed now never will be.
   void cut_off() {
     is_cut_off_ = true;
@@ -66,6 +69,7 @@ class ScriptedStore final : public persistence::Store {
   Result<persistence::ActionRecord> load_action(std::string_view id, int action_id) override;
   Result<std::vector<persistence::OutputChunk>> load_chunks(std::string_view plan_id, int action_id, std::int64_t after,
                                                             std::size_t limit) override;
+  Result<persistence::OutputEnd> load_output_end(std::string_view plan_id, int action_id) override;
   Result<std::vector<persistence::PlanStatus>> load_statuses(const std::vector<std::string>& ids) override;
   Result<std::vector<persistence::PlanIdentity>> load_identities(const std::vector<std::string>&) override;
   Result<std::vector<persistence::PlanStatus>> load_sub_plans(std::string_view caller) override;
@@ -120,7 +124,7 @@ class ScriptedStore final : public persistence::Store {
   void apply(const Batch::UpdateStep& c) { plans_.at(c.plan_id).steps.at(static_cast<std::size_t>(c.step.id - 1)) = c.step; }
   void apply(const Batch::UpdateAction& c);
   void apply(const Batch::AppendChunks& c);
-  void apply(const Batch::DropChunks& c) { chunks_.erase({c.plan_id, c.action_id}); }
+  void apply(const Batch::DropChunks& c);
   void apply(const Batch::PutEvent& c) { events_.emplace(c.event.id, c.event); }
   void apply(const Batch::DeleteEvent& c) { events_.erase(c.event_id); }
   void apply(const Batch::WakeOwner&) {}
@@ -139,9 +143,11 @@ class ScriptedStore final : public persistence::Store {
   Code failure_code_ = Code::kUnavailable;
   bool is_cut_off_ = false;
   bool fails_chunk_reads_ = false;
+  std::size_t chunks_read_ = 0;
   bool is_congested_ = false;
   std::map<std::string, persistence::PlanRecord> plans_;
   std::map<std::pair<std::string, int>, std::vector<persistence::OutputChunk>> chunks_;
+  std::map<std::pair<std::string, int>, persistence::OutputEnd> output_ends_;  // of those that were dropped
   std::map<std::string, persistence::EventRecord> events_;
   std::map<std::string, persistence::OutboxRecord> outbox_;
   std::int64_t last_version_ = 0;

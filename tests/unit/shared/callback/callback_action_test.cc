@@ -98,6 +98,18 @@ TEST_CASE_METHOD(Fixture, "a plan that another world may work on is not reported
   CHECK(observer.ended_plans().take(plan.id) == nullptr);
 }
 
+TEST_CASE_METHOD(Fixture, "a launch that failed is not reported from memory, another plan may have its id") {
+  persistence::PlanRecord plan = settled(trigger("Test::Work"));
+  observer.ended_plans().forget(plan.id);
+  for (persistence::StepRecord& step : plan.steps) {
+    if (step.phase != persistence::StepPhase::kPlan) step.state = persistence::StepState::kPending;
+  }
+  plan.result = persistence::PlanResult::kError;
+  persistence::WriteBatch rows;
+  observer.plan_changed(plan, rows);
+  CHECK(observer.ended_plans().take(plan.id) == nullptr);
+}
+
 TEST_CASE_METHOD(Fixture, "a document shows the reference to the output and none of our notes") {
   const auto plan = settled(trigger("Test::Boom"));
   const Json input = parsed(engine::status_document(world(), plan.id).value())["actions"][1]["input"];

@@ -48,6 +48,52 @@ TEST_CASE("output is numbered, grows in time and stands in the documents", "[out
   CHECK(status_document(*engine.world, id)->find(R"("output":"d")") != std::string::npos);
 }
 
+TEST_CASE("output that was dropped leaves its numbers to no other, and a new world reads none to know them", "[output][S17]") {
+  Engine engine;
+  engine.add({.name = "Talk",
+              .run =
+                  [](Running& r, const Event* event) {
+                    if (event && event->name == "drop") r.drop_output_chunks();
+                    r.suspend();
+                  },
+              .takes_events = true});
+  const std::string id = engine.run("Talk").id;
+  const Time now = engine.clock.now();
+  const auto say = [&] {
+    engine.world->append_output(id, 1, {chunk("a", now)});
+    engine.scheduler->run_ready();
+  };
+  const auto last = [&] { return engine.store.load_chunks(id, 1, 0, 0)->back(); };
+  say();
+  say();
+  const persistence::OutputChunk second = last();
+  CHECK(second.sequence == 2);
+  engine.world->send(id, 2, {"drop", {}});
+  engine.scheduler->run_ready();
+  REQUIRE(engine.store.load_chunks(id, 1, 0, 0)->empty());
+  engine.crash();
+  engine.start();
+  say();
+  CHECK(last().sequence == 3);
+  CHECK(last().timestamp > second.timestamp);
+
+  const auto read = engine.store.chunks_read();
+  engine.crash();
+  engine.start();
+  say();
+  CHECK(engine.store.chunks_read() == read);
+  CHECK(last().sequence == 4);
+}
+
+TEST_CASE("a piece of output that is too large is an error of the step", "[output]") {
+  Engine engine;
+  engine.add({.name = "Talk", .run = [](Running& r, const Event*) { r.output_chunk(std::string((16U << 20) + 1, 'x')); }});
+  const PlanRecord plan = engine.run("Talk");
+  CHECK(shown(plan) == "paused/error");
+  CHECK(step_of(plan, 2).error->message == "a piece of output has at most 16777216 bytes");
+  CHECK(engine.store.load_chunks(plan.id, 1, 0, 0)->empty());
+}
+
 TEST_CASE("only an empty result of the output itself takes the chunks", "[output]") {
   Engine engine;
   engine.add({.name = "Talk", .run = [](Running& r, const Event*) {

@@ -197,6 +197,38 @@ TEST_CASE("input that could not be read again fails the planning", "[planning][P
   CHECK(status_document(*engine.world, deep.id).ok());
 }
 
+TEST_CASE("a plan that would hold too much fails in the step that asks for it", "[planning]") {
+  Engine engine;
+  engine.add(leaf("Leaf"));
+  engine.add({.name = "Wide", .plan = [](Planning& p, Json args) {
+                for (int i = 0; i < json::get_int(args, "children", 0); ++i) p.plan_action("Leaf", Json{{"x", "12345678"}});
+              }});
+  World& world = engine.start();
+  const auto make = [&](int children, const PlanLimits& limits) {
+    PlanRequest request;
+    request.plan_id = "wide";
+    request.action_class = "Wide";
+    request.args = Json{{"children", children}};
+    return make_plan(world, engine.registry, request, limits);
+  };
+  PlanLimits limits;
+  limits.steps = 7;  // of the root, and two of each child
+  CHECK_FALSE(make(3, limits).error);
+  const NewPlan wide = make(4, limits);
+  REQUIRE(wide.error);
+  CHECK(wide.error->message == "an execution plan has at most 7 steps");
+  CHECK(wide.record.state == PlanState::kStopped);
+  CHECK(wide.record.steps.size() == 7);
+
+  limits = {};
+  limits.input_bytes = 40;
+  CHECK_FALSE(make(2, limits).error);
+  const NewPlan heavy = make(3, limits);
+  REQUIRE(heavy.error);
+  CHECK_THAT(heavy.error->message, Catch::Contains("input of Leaf makes the inputs of the plan larger than 40 bytes"));
+  CHECK(step_of(heavy.record, 1).state == StepState::kError);
+}
+
 TEST_CASE("whatever a plan phase throws is an error of the plan", "[planning][P07]") {
   Engine engine;
   engine.add({.name = "Number", .plan = [](Planning&, Json) { throw 42; }});

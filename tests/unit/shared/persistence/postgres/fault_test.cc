@@ -288,11 +288,17 @@ TEST_CASE("claims in portions look at each plan a few times, however many there 
     }
     REQUIRE(store->commit(std::move(batch)).ok());
   }
-  // What is looked at is counted when connections end.
-  const auto looked_at = [&] {
-    return std::stoll(cluster.execute("SELECT coalesce(idx_tup_fetch, 0) + seq_tup_read FROM pg_stat_user_tables"
-                                      " WHERE relname = 'plans' AND schemaname = '" + schema + "'"));
+  // What is looked at is counted when connections end, a moment later.
+  const std::string of_plans = " FROM pg_stat_user_tables WHERE relname = 'plans' AND schemaname = '" + schema + "'";
+  const auto wait_for = [&](const std::string& count) {
+    for (int i = 0; i < 200; ++i) {
+      if (cluster.execute("SELECT " + count + of_plans) == std::to_string(kPlans)) return;
+      cluster.execute("SELECT pg_sleep(0.05)");
+    }
+    FAIL(count);
   };
+  const auto looked_at = [&] { return std::stoll(cluster.execute("SELECT coalesce(idx_tup_fetch, 0) + seq_tup_read" + of_plans)); };
+  wait_for("n_tup_ins");
   const auto before = looked_at();
   {
     const auto store = open_started(cluster.url(schema));
@@ -309,6 +315,7 @@ TEST_CASE("claims in portions look at each plan a few times, however many there 
     }
     CHECK(claimed == kPlans);
   }
+  wait_for("n_tup_upd");
   CHECK(looked_at() - before < 10 * kPlans);
 }
 

@@ -57,7 +57,7 @@ TEST_CASE("a database of the first version is brought up to date", "[store][S20]
                 .ok());
   }
   folder.execute(
-      "DROP INDEX plans_orphaned; DROP TRIGGER plan_removed; DROP TABLE dependencies; DROP TABLE delayed_plans; DROP TABLE secrets; DROP TABLE locks; DROP TABLE worlds;"
+      "DROP INDEX plans_orphaned; DROP TRIGGER plan_removed; DROP TABLE dependencies; DROP TABLE delayed_plans; DROP TABLE secrets; DROP TABLE output_ends; DROP TABLE locks; DROP TABLE worlds;"
       "ALTER TABLE plans DROP COLUMN owner; ALTER TABLE events DROP COLUMN due_at;"
       "ALTER TABLE outbox DROP COLUMN version; PRAGMA user_version = 1");
   const auto store = folder.open_started();
@@ -147,7 +147,7 @@ TEST_CASE("a schema of a newer version is refused and left alone", "[store]") {
   REQUIRE_FALSE(refused.ok());
   CHECK(refused.error().code() == Code::kInvalid);
   CHECK_THAT(refused.error().message(), Catch::Contains("version 99"));
-  folder.execute("PRAGMA user_version = 4");
+  folder.execute("PRAGMA user_version = 5");
   CHECK(folder.open()->load_plan("id").ok());
 }
 

@@ -3,6 +3,7 @@
 #include <mutex>
 #include <string>
 
+#include "shared/persistence/output_ends.h"
 #include "tests/unit/shared/persistence/sample_plans.h"
 #include "tests/unit/shared/persistence/suite/probes.h"
 #include "tests/unit/shared/persistence/suite/tests.h"
@@ -264,6 +265,33 @@ void chunks_are_dropped(Store& store) {
   require_code(store.commit(batch_of(WriteBatch::DropChunks{"unknown", 1})), Code::kNotFound);
 }
 
+void output_ends_are_known(Store& store) {
+  OutputEnds& ends = output_ends_of(store);
+  const auto end_of = [&](int action) { return ends.load_output_end("id", action).value(); };
+  require_code(ends.load_output_end("id", 1), Code::kNotFound);
+  REQUIRE(store.commit(insertion_of("id")).ok());
+  CHECK(end_of(1) == OutputEnd());
+  const OutputChunk last = sample_chunk(7, "b");
+  REQUIRE(store.commit(batch_of(WriteBatch::AppendChunks{"id", 1, {sample_chunk(1, "a"), last}})).ok());
+  CHECK(end_of(1) == OutputEnd{7, last.timestamp});
+  CHECK(end_of(2) == OutputEnd());
+  REQUIRE(store.commit(batch_of(WriteBatch::DropChunks{"id", 1}, WriteBatch::DropChunks{"id", 2})).ok());
+  CHECK(end_of(1) == OutputEnd{7, last.timestamp});
+  CHECK(end_of(2) == OutputEnd());
+  // Nothing is there to be dropped any more, and then something again.
+  REQUIRE(store.commit(batch_of(WriteBatch::DropChunks{"id", 1})).ok());
+  CHECK(end_of(1).sequence == 7);
+  REQUIRE(store.commit(batch_of(WriteBatch::AppendChunks{"id", 1, {sample_chunk(8, "c")}})).ok());
+  CHECK(end_of(1).sequence == 8);
+  REQUIRE(store.commit(batch_of(WriteBatch::AppendChunks{"id", 1, {sample_chunk(9, "d")}}, WriteBatch::DropChunks{"id", 1})).ok());
+  CHECK(end_of(1).sequence == 9);
+  // It goes with the plan.
+  REQUIRE(store.commit(batch_of(WriteBatch::UpdatePlan{"id", sample_progress(PlanState::kStopped, PlanResult::kSuccess)})).ok());
+  REQUIRE(*store.clean(kSampleTime + std::chrono::hours(1), 10) == 1);
+  REQUIRE(store.commit(insertion_of("id")).ok());
+  CHECK(end_of(1) == OutputEnd());
+}
+
 void plan_is_replaced(Store& store) {
   REQUIRE(store.commit(insertion_of("before")).ok());
   PlanRecord scheduled;
@@ -314,6 +342,7 @@ std::vector<StoreTest> plan_tests() {
       {"an empty batch succeeds", "", empty_batch_succeeds},
       {"chunks are read in parts", "[S17]", chunks_are_read_in_parts},
       {"chunks are dropped", "[S17]", chunks_are_dropped},
+      {"where output ends is known, also when it was dropped", "[S17]", output_ends_are_known},
       {"large texts survive", "[S22]", large_texts_survive},
       {"texts that cannot be stored are refused", "", unstorable_texts_are_refused},
   };
