@@ -95,13 +95,14 @@ build_log() {
 }
 
 # sanitizer_options PRESET: findings end the program; ThreadSanitizer of g++ 12 cannot live with today's kernels'
-# full address randomisation, so WITHOUT_RANDOMISATION is a prefix for the test command.
+# full address randomisation, so WITHOUT_RANDOMISATION is a prefix for the test command. The link order is not verified because
+# tests preload a library into our programs.
 # shellcheck disable=SC2034
 sanitizer_options() {
   WITHOUT_RANDOMISATION=()
   case "$1" in
     asan)
-      export ASAN_OPTIONS="${ASAN_OPTIONS:-detect_stack_use_after_return=1:strict_string_checks=1}"
+      export ASAN_OPTIONS="${ASAN_OPTIONS:-detect_stack_use_after_return=1:strict_string_checks=1:verify_asan_link_order=0}"
       export UBSAN_OPTIONS="${UBSAN_OPTIONS:-print_stacktrace=1:halt_on_error=1}"
       ;;
     tsan)
