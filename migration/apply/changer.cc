@@ -69,7 +69,9 @@ Result<ExitCode> Changer::drain(std::chrono::seconds patience) {
   }
   const Deadline deadline = Deadline::after(patience);
   std::int64_t most = 0;
+  Pace pace;
   while (true) {
+    pace.begin();
     const auto left = jobs();
     if (!left.ok() && !is_transient(left.error().code())) return left.error();
     if (left.ok() && *left == 0) return ExitCode::kFine;
@@ -82,7 +84,7 @@ Result<ExitCode> Changer::drain(std::chrono::seconds patience) {
       most = std::max(most, *left);
       context_.output.progress(static_cast<std::size_t>(most - *left), static_cast<std::size_t>(most), "jobs ended");
     }
-    pause_between_looks();
+    pace.pause();
   }
 }
 
@@ -267,7 +269,9 @@ Status Changer::wait_for_jobs(const ChangeOptions& options) {
   const auto start = system_clock().instant();
   std::int64_t most = 0;
   bool was_silent = false;
+  Pace pace;
   while (true) {
+    pace.begin();
     auto mode = (*found)->mode();
     if (mode.ok()) {
       patience = Deadline::after(kProxyPatience);
@@ -296,7 +300,7 @@ Status Changer::wait_for_jobs(const ChangeOptions& options) {
     }
     if (is_interrupted()) return Error(Code::kClosed, "interrupted; the hand-over goes on in the proxy, and the same command watches it again");
     if (deadline && deadline->has_passed()) return Error(Code::kTimeout, "jobs still run on the old side; the hand-over goes on, and the same command watches it again");
-    pause_between_looks();
+    pace.pause();
   }
 }
 

@@ -158,7 +158,9 @@ Result<ExitCode> run_drain(Context& context) {
   std::set<std::string> cancelled;
   std::int64_t most = 0;
   remember_interrupts();
+  Pace pace;
   while (true) {
+    pace.begin();
     const auto left = (*place)->running();
     if (left.ok()) {
       patience = Deadline::after(kProxyPatience);
@@ -177,7 +179,7 @@ Result<ExitCode> run_drain(Context& context) {
       return ExitCode::kJobsRun;
     }
     if (left.ok() && context.arguments.has("cancel")) cancel_new(**place, left->ids, cancelled, context.output);
-    pause_between_looks();
+    pace.pause();
   }
 }
 

@@ -2,7 +2,11 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "migration/site/host_name.h"
+#include "shared/base/deadline.h"
+#include "shared/base/interrupt.h"
 #include "shared/callback/foreman_client.h"
 #include "shared/json/json.h"
 
@@ -57,6 +61,14 @@ Result<Address> address_of(const Site& site, const GlobalOptions& options) {
 
 bool is_transient(Code code) {
   return code == Code::kUnavailable || code == Code::kTimeout || code == Code::kBadPeer || code == Code::kBusy || code == Code::kClosed;
+}
+
+void Pace::pause() const {
+  constexpr Duration kLongest = std::chrono::seconds(10);
+  const Deadline deadline = Deadline::after(std::min(kLongest, std::chrono::duration_cast<Duration>(4 * (system_clock().instant() - began_))));
+  do {
+    pause_between_looks();
+  } while (!deadline.has_passed() && !is_interrupted());
 }
 
 Result<std::unique_ptr<RunningProxy>> RunningProxy::find(const Site& site, const GlobalOptions& options, const std::optional<ClientIdentity>& stranger) {

@@ -11,6 +11,7 @@
 
 #include "migration/command.h"
 #include "migration/site/site.h"
+#include "shared/base/clock.h"
 #include "shared/base/result.h"
 #include "shared/json/json_fwd.h"
 #include "shared/http/client.h"
@@ -32,6 +33,19 @@ struct ModeReport {
 
 // Another try may succeed: the proxy restarts, or something else is under way.
 bool is_transient(Code code);
+
+// How often a proxy is asked about its tasks. A Ruby core loads all that it has stored to count them, and with SQLite its jobs wait meanwhile: who
+// asks it all the time waits for himself. So it is asked a fifth of the time at most.
+class Pace {
+ public:
+  // A question begins now.
+  void begin() { began_ = system_clock().instant(); }
+  // Half a second, or four times as long as the answer took, ten seconds at most; or until an interrupt.
+  void pause() const;
+
+ private:
+  Instant began_ = system_clock().instant();
+};
 
 struct ClientIdentity {
   std::string certificate_file;  // empty: none is shown
