@@ -267,9 +267,7 @@ Result<std::size_t> Service::known_tasks(const http::Request& request, const std
 
 std::string Service::metrics() const {
   metrics::Text text;
-  const http::Server::Load load = server_->load();
-  const http::ServerOptions options;
-  requests_.write(text, {load.connections, load.queued, options.max_queue, load.workers, options.max_workers, load.refused});
+  requests_.write(text, server_->load());
   metrics::write_process(text);
   return text.take();
 }

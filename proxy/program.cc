@@ -84,7 +84,6 @@ class Program {
   Status take_over_settings(Configuration fresh);
   void renew_certificate(const Configuration& fresh);
   void name_what_waits(const Configuration& fresh) const;
-  metrics::ServerLoad load() const;
 
   const std::filesystem::path config_dir_;
   std::optional<Configuration> started_with_;  // what counts until the next start
@@ -154,7 +153,7 @@ Status Program::start(std::vector<daemon::NamedSocket> inherited, const std::fun
   metrics_readers_ = std::make_shared<Authorization>(metrics_policy(configuration), system_host_names(resolver_limit(configuration)));
   parts.metrics_readers = metrics_readers_;
   parts.trace = trace_of_environment();
-  parts.load = [this] { return load(); };
+  parts.load = [this] { return server_->load(); };
   host_ = std::make_unique<Host>(std::move(parts));
   host_->start_modules();
   return start_server();
@@ -290,15 +289,10 @@ void Program::name_what_waits(const Configuration& fresh) const {
   }
 }
 
-metrics::ServerLoad Program::load() const {
-  const http::Server::Load load = server_->load();
-  return {load.connections, load.queued, http::ServerOptions().max_queue, load.workers, kMostWorkers, load.refused};
-}
-
 void Program::tell_load() const {
   const http::Server::Load load = server_->load();
   log::info({}, "Load: {} connections, {} requests wait for a worker, {} workers of {} were started", load.connections, load.queued,
-            load.workers, kMostWorkers);
+            load.workers, load.workers_max);
 }
 
 void Program::stop() {

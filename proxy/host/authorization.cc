@@ -4,19 +4,12 @@
 
 #include <algorithm>
 
+#include "shared/base/letter_case.h"
 #include "shared/log/log.h"
 #include "shared/net/peer_certificate.h"
 
 namespace dynflow::proxy {
 namespace {
-
-std::string lower_case(std::string_view text) {
-  std::string out(text);
-  std::transform(out.begin(), out.end(), out.begin(), [](char c) {
-    return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-  });
-  return out;
-}
 
 std::string_view trimmed(std::string_view text) {
   const auto first = text.find_first_not_of(" \t");

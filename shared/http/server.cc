@@ -208,6 +208,8 @@ bool Server::Impl::stays_for_next(ServedConnection& connection) const {
 Server::Load Server::Impl::load() const {
   Load load;
   load.connections = count_.total();
+  load.queue_capacity = options_.max_queue;
+  load.workers_max = options_.max_workers;
   if (workers_) load.queued = workers_->queued();
   if (workers_) load.workers = workers_->workers();
   if (workers_) load.refused = workers_->refused();

@@ -23,6 +23,7 @@
 #include "shared/base/result.h"
 #include "shared/http/head.h"
 #include "shared/http/message.h"
+#include "shared/metrics/requests.h"
 #include "shared/net/tls_context.h"
 
 namespace dynflow::http {
@@ -93,12 +94,7 @@ class Server {
   const std::vector<std::uint16_t>& ports() const;
 
   // Connections open now, and requests that wait for a worker.
-  struct Load {
-    std::size_t connections = 0;
-    std::size_t queued = 0;
-    std::size_t workers = 0;  // threads started so far
-    std::uint64_t refused = 0;  // requests answered with 503 since the start, as the queue was full
-  };
+  using Load = metrics::ServerLoad;
   Load load() const;
 
  private:

@@ -4,6 +4,7 @@
 #include <array>
 #include <string>
 
+#include "shared/base/letter_case.h"
 #include "shared/json/json.h"
 
 namespace dynflow::json {
@@ -15,7 +16,6 @@ constexpr std::array<std::string_view, 9> kTelling{"password",   "passwd",  "pas
 // As a word of a key.
 constexpr std::array<std::string_view, 5> kWords{"pass", "otp", "pwd", "authorization", "cookie"};
 
-char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
 bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'); }
 
 bool has_word(std::string_view key, std::string_view word) {
@@ -30,8 +30,7 @@ bool has_word(std::string_view key, std::string_view word) {
 }  // namespace
 
 bool is_secret_key(std::string_view key) {
-  std::string text(key);
-  std::transform(text.begin(), text.end(), text.begin(), lower);
+  const std::string text = lower_case(key);
   std::string joined;
   std::copy_if(text.begin(), text.end(), std::back_inserter(joined), is_letter);
   return std::any_of(kTelling.begin(), kTelling.end(), [&](std::string_view part) { return joined.find(part) != std::string::npos; }) ||

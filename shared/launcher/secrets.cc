@@ -2,8 +2,9 @@
 
 #include <algorithm>
 #include <array>
-#include <cctype>
 #include <utility>
+
+#include "shared/base/letter_case.h"
 
 namespace dynflow::launcher {
 namespace {
@@ -25,9 +26,7 @@ bool is_empty(const Json& value) {
 
 bool is_secret_name(std::string_view name) {
   static constexpr std::array<std::string_view, 3> kEndings{"password", "passphrase", "otp"};
-  std::string lower(name);
-  std::transform(lower.begin(), lower.end(), lower.begin(),
-                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  const std::string lower = lower_case(name);
   return std::any_of(kEndings.begin(), kEndings.end(), [&](std::string_view end) {
     return lower.ends_with(end) && (end != "otp" || lower.size() == end.size() || lower[lower.size() - 4] == '_');
   });

@@ -2,13 +2,10 @@
 
 #include <algorithm>
 
+#include "shared/base/letter_case.h"
+
 namespace dynflow::net {
 namespace {
-
-std::string lower_case(std::string text) {
-  std::transform(text.begin(), text.end(), text.begin(), [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
-  return text;
-}
 
 bool contains(const std::vector<std::string>& list, const std::string& text) {
   return std::find(list.begin(), list.end(), text) != list.end();
@@ -18,7 +15,7 @@ bool contains(const std::vector<std::string>& list, const std::string& text) {
 
 CertificatePins CertificatePins::of(std::vector<std::string> names, std::vector<std::string> keys) {
   CertificatePins pins;
-  for (std::string& name : names) pins.names_.push_back(lower_case(std::move(name)));
+  for (const std::string& name : names) pins.names_.push_back(lower_case(name));
   pins.keys_ = std::move(keys);
   return pins;
 }

@@ -4,6 +4,7 @@
 #include <limits>
 #include <optional>
 
+#include "shared/base/letter_case.h"
 #include "shared/settings/yaml.h"
 
 namespace dynflow::settings {
@@ -12,12 +13,6 @@ namespace {
 
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
 bool is_alpha(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || static_cast<unsigned char>(c) >= 0x80; }
-
-std::string lower(std::string_view text) {
-  std::string out(text);
-  for (char& c : out) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-  return out;
-}
 
 // Reads what the regular expressions of Psych describe, from left to right.
 class Reader {
@@ -197,7 +192,7 @@ Node int_node(std::int64_t value, std::string_view text) {
 }
 
 Node word_node(std::string_view text) {
-  const std::string word = lower(text);
+  const std::string word = lower_case(text);
   if (word == "~" || word == "null") return node_of(NodeType::kNull, text);
   if (word == "yes" || word == "true" || word == "on") return bool_node(true, text);
   if (word == "no" || word == "false" || word == "off") return bool_node(false, text);
@@ -218,7 +213,7 @@ Result<Node> resolve_plain_scalar(std::string_view text) {
   if (text.empty()) return Node{};
   if (looks_like_a_word(text) || text.find('\n') != std::string_view::npos) return word_node(text);
   if (is_date(text)) return Error(Code::kInvalid, "dates are not allowed here; put " + std::string(text) + " in quotes");
-  const std::string word = lower(text);
+  const std::string word = lower_case(text);
   constexpr double kInfinity = std::numeric_limits<double>::infinity();
   if (word == ".inf" || word == "+.inf") return float_node(kInfinity, text);
   if (word == "-.inf") return float_node(-kInfinity, text);

@@ -6,15 +6,13 @@ import base64
 import http.client
 import json
 import re
-import shutil
 import socket
 import ssl
-import tempfile
 import unittest
-from pathlib import Path
 
+from mode_orders import begin_hand_over, mode_of
 from network import wait_until
-from pki import Pki
+from pki import folder_with_pki
 from programs import ROOT, CoreService, SmartProxy
 from rest import JSON_HEADERS, Client
 
@@ -162,9 +160,7 @@ class Raw:
 class Base(unittest.TestCase):
     @classmethod
     def prepare(cls):
-        cls.folder = Path(tempfile.mkdtemp(prefix="matrix-"))
-        cls.addClassCleanup(shutil.rmtree, cls.folder, ignore_errors=True)
-        cls.pki = Pki(cls.folder / "pki")
+        cls.folder, cls.pki = folder_with_pki(cls, "matrix-")
 
     @classmethod
     def start_core(cls):
@@ -292,9 +288,7 @@ class Matrix:
                     self.assertEqual((status, text), (200, "{}"))
 
     def mode(self):
-        status, text = self.foreman.ask("GET", "/dynflow/mode")
-        self.assertEqual(status, 200, text)
-        return json.loads(text)["state"]
+        return mode_of(self.proxy.https(self.pki.foreman))["state"]
 
 
 class InProcess(Matrix, Base):
@@ -328,14 +322,17 @@ class HandOver(Relayed):
     def setUpClass(cls):
         super().setUpClass()
         client = cls.proxy.https(cls.pki.foreman)
+        cls.launch_one(client, "old")
+        begin_hand_over(client, external=False)
+        cls.launch_one(client, "new")
+        wait_until(lambda: mode_of(client)["state"] == cls.expected_mode, "the hand-over")
+
+    @staticmethod
+    def launch_one(client, task_id):
         entry = {"action_class": "PeerOps::Collect", "action_input": {}}
-        for order in ({"operation": "batch", "input": {"old": entry}, "options": {}}, {"action": "begin", "external_core": False},
-                      {"operation": "batch", "input": {"new": entry}, "options": {}}):
-            path = "/dynflow/mode" if "action" in order else "/dynflow/tasks/launch"
-            answer = client.post(path, order)
-            if answer.status != 200:
-                raise RuntimeError(f"{path}: {answer.status} {answer.text}")
-        wait_until(lambda: client.get("/dynflow/mode").json()["state"] == cls.expected_mode, "the hand-over")
+        answer = client.post("/dynflow/tasks/launch", {"operation": "batch", "input": {task_id: entry}, "options": {}})
+        if answer.status != 200:
+            raise RuntimeError(f"{answer.status} {answer.text}")
 
 
 class CoreDirect(Base):

@@ -2,13 +2,10 @@
 """Who is let in: every kind of client at every kind of route, in both modes, and at the core service itself."""
 
 import base64
-import shutil
 import ssl
-import tempfile
 import unittest
-from pathlib import Path
 
-from pki import Pki
+from pki import folder_with_pki
 from programs import CoreService, SmartProxy
 from rest import JSON_HEADERS, Client
 
@@ -29,9 +26,7 @@ def client_cert(identity):
 class Base(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        cls.folder = Path(tempfile.mkdtemp(prefix="auth-"))
-        cls.addClassCleanup(shutil.rmtree, cls.folder, ignore_errors=True)
-        cls.pki = Pki(cls.folder / "pki")
+        cls.folder, cls.pki = folder_with_pki(cls, "auth-")
 
     @classmethod
     def proxy_with(cls, name, **options):

@@ -17,6 +17,7 @@ from collections import Counter
 from pathlib import Path
 
 from foreman import Foreman
+from mode_orders import begin_hand_over, mode_of
 from network import free_port, wait_until
 from pki import Pki
 from programs import CoreService, SmartProxy, wait_for_task
@@ -100,18 +101,15 @@ class HandOver(unittest.TestCase):
             dynflow={"database": self.folder / "proxy.sqlite", **dynflow}))
 
     def mode(self):
-        answer = self.proxy.http.get("/dynflow/mode")
-        self.assertEqual(answer.status, 200, answer.text)
-        return answer.json()
+        return mode_of(self.proxy.http)
 
     def order(self, **order):
         return self.proxy.http.post("/dynflow/mode", order)
 
     def begin(self, external_core):
-        answer = self.order(action="begin", external_core=external_core)
-        self.assertEqual(answer.status, 200, answer.text)
-        self.assertEqual(answer.json()["target"], "external" if external_core else "in-process")
-        return answer.json()
+        document = begin_hand_over(self.proxy.http, external_core)
+        self.assertEqual(document["target"], "external" if external_core else "in-process")
+        return document
 
     def wait_until_settled(self, state, timeout=120):
         wait_until(lambda: self.mode()["state"] == state, f"the state {state}", timeout)

@@ -9,7 +9,7 @@ import unittest
 from pathlib import Path
 
 from network import answers
-from pki import Pki
+from pki import folder_with_pki
 from programs import SmartProxy
 
 
@@ -24,9 +24,7 @@ def has_ipv6():
 class HostSettings(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        cls.pki_folder = Path(tempfile.mkdtemp(prefix="settings-pki-"))
-        cls.addClassCleanup(shutil.rmtree, cls.pki_folder, ignore_errors=True)
-        cls.pki = Pki(cls.pki_folder)
+        _, cls.pki = folder_with_pki(cls, "settings-pki-")
 
     def setUp(self):
         self.folder = Path(tempfile.mkdtemp(prefix="settings-"))

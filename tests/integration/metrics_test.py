@@ -167,6 +167,13 @@ class Relayed(Numbers, Base):
     def core(self):
         return Scrape(self.proxy.http.get("/dynflow/metrics"))
 
+    def test_each_program_tells_its_own_limits(self):
+        told = {}
+        for name, client in (("proxy", self.proxy.http), ("core", self.service.http)):
+            look = Scrape(client.get("/metrics"))
+            told[name] = (look("smart_proxy_http_workers_max"), look("smart_proxy_http_queue_capacity"))
+        self.assertEqual(told, {"proxy": (96, 512), "core": (32, 512)})
+
     def test_the_core_itself(self):
         now = Scrape(self.service.http.get("/metrics"))
         self.assertEqual(now("dynflow_runners_max"), 4000)

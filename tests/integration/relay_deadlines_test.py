@@ -10,7 +10,7 @@ import time
 import unittest
 from pathlib import Path
 
-from bare_server import BareServer
+from bare_server import BareServer, requests_on
 from network import wait_until
 from pki import Pki
 from programs import CoreService, SmartProxy
@@ -28,19 +28,8 @@ class SlowCore(BareServer):
         super().__init__()
 
     def serve(self, connection):
-        data = b""
-        while True:
-            while b"\r\n\r\n" not in data:
-                more = connection.recv(65536)
-                if not more:
-                    return
-                data += more
-            head, data = data.split(b"\r\n\r\n", 1)
+        for head, _ in requests_on(connection):
             line = head.split(b"\r\n")[0].decode()
-            length = next((int(field.split(b":")[1]) for field in head.split(b"\r\n") if field.lower().startswith(b"content-length:")), 0)
-            while len(data) < length:
-                data += connection.recv(65536)
-            data = data[length:]
             if "/tasks/operations" in line:
                 connection.sendall(OK)
                 continue

@@ -11,8 +11,9 @@ from pathlib import Path
 
 from bare_server import BareServer
 from foreman import Foreman
+from mode_orders import mode_of
 from network import free_port, wait_until
-from pki import Pki
+from pki import Pki, folder_with_pki
 from programs import CoreService, SmartProxy
 
 
@@ -38,9 +39,7 @@ class Base(unittest.TestCase):
 class Reload(Base):
     @classmethod
     def setUpClass(cls):
-        folder = Path(tempfile.mkdtemp(prefix="reload-pki-"))
-        cls.addClassCleanup(shutil.rmtree, folder, ignore_errors=True)
-        cls.pki = Pki(folder)
+        _, cls.pki = folder_with_pki(cls, "reload-pki-")
 
     def start(self, **more):
         return self.enterContext(SmartProxy(self.folder / "proxy", "http://127.0.0.1:1", identity=self.pki.proxy, ca=self.pki.ca.cert, **more))
@@ -162,32 +161,29 @@ class Reload(Base):
 
 
 class Mode(Base):
-    def mode(self, proxy):
-        return proxy.http.get("/dynflow/mode").json()
-
     def test_external_core_is_followed_both_ways(self):
         foreman = self.enterContext(Foreman())
         core = CoreService(self.folder / "core", foreman.url)
         proxy = self.enterContext(SmartProxy(self.folder / "proxy", foreman.url, external_core=False, core_url=core.url))
-        self.assertEqual(self.mode(proxy)["state"], "in-process")
+        self.assertEqual(mode_of(proxy.http)["state"], "in-process")
         self.edit(proxy, ":external_core: false", ":external_core: true", "settings.d/dynflow.yml")
         # Nobody is there: the mode stays, and the next reload tries again.
         told = self.reload(proxy)
         self.assertIn("[E] The mode stays, external_core: true cannot be followed: ", told)
-        self.assertEqual(self.mode(proxy)["target"], "in-process")
+        self.assertEqual(mode_of(proxy.http)["target"], "in-process")
         with core:
             self.reload(proxy)
-            wait_until(lambda: self.mode(proxy)["state"] == "external", "the mode external")
-            self.assertEqual(self.mode(proxy)["setting"], "true")
+            wait_until(lambda: mode_of(proxy.http)["state"] == "external", "the mode external")
+            self.assertEqual(mode_of(proxy.http)["setting"], "true")
             self.edit(proxy, ":external_core: true\n", "", "settings.d/dynflow.yml")
             told = self.reload(proxy)
             self.assertIn("external_core is unset in the settings now", told)
-            wait_until(lambda: self.mode(proxy)["state"] == "in-process", "the mode in-process")
+            wait_until(lambda: mode_of(proxy.http)["state"] == "in-process", "the mode in-process")
             # A mode that was asked for by the endpoint is not undone by a reload that changes nothing.
             answer = proxy.http.post("/dynflow/mode", {"action": "begin", "external_core": True})
             self.assertEqual(answer.status, 200, answer.text)
             self.assertNotIn("Mode: ", self.reload(proxy).replace("Mode: begin", ""))
-            self.assertEqual(self.mode(proxy)["target"], "external")
+            self.assertEqual(mode_of(proxy.http)["target"], "external")
 
     def test_the_endpoint_reloads_as_hup_does(self):
         proxy = self.enterContext(SmartProxy(self.folder / "proxy", "http://127.0.0.1:1", external_core=False))
@@ -210,7 +206,7 @@ class Mode(Base):
                     self.edit(proxy, ":external_core: false", ":external_core: true", "settings.d/dynflow.yml")
                     told = self.reload(proxy)
                     self.assertRegex(told, r"\[E\] The mode stays, external_core: true cannot be followed: external cannot take jobs now: .+")
-                    self.assertEqual(self.mode(proxy)["state"], "in-process")
+                    self.assertEqual(mode_of(proxy.http)["state"], "in-process")
                     self.assertEqual(proxy.http.get("/dynflow/tasks/count").status, 200)
                     refused = proxy.http.post("/dynflow/mode", {"action": "begin", "external_core": True})
                     self.assertEqual(refused.status, 503, refused.text)
@@ -222,7 +218,7 @@ class Mode(Base):
                                              environment={"DYNFLOW_CORE_LIBRARY": "/nonexistent/libdynflow_core.so.1"}))
         self.edit(proxy, ":external_core: true", ":external_core: false", "settings.d/dynflow.yml")
         self.assertRegex(self.reload(proxy), r"\[E\] The mode stays: .*/nonexistent/libdynflow_core\.so\.1")
-        self.assertEqual(self.mode(proxy)["state"], "external")
+        self.assertEqual(mode_of(proxy.http)["state"], "external")
         self.assertEqual(proxy.http.get("/dynflow/tasks/count").status, 200)
 
     def test_a_core_that_begins_reads_what_the_settings_say_by_then(self):
@@ -238,7 +234,7 @@ class Mode(Base):
         refused = proxy.http.post("/dynflow/mode", begin)
         self.assertEqual(refused.status, 503, refused.text)
         self.assertRegex(refused.json()["error"], r"dynflow\.yml:\d+: :core_timeout:")
-        self.assertEqual(self.mode(proxy)["state"], "external")
+        self.assertEqual(mode_of(proxy.http)["state"], "external")
         module.write_text(good)
         answer = proxy.http.post("/dynflow/mode", begin)
         self.assertEqual(answer.status, 200, answer.text)

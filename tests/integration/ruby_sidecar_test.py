@@ -13,6 +13,7 @@ from pathlib import Path
 
 import recorded_sidecar
 from foreman import Foreman
+from mode_orders import begin_hand_over, mode_of
 from network import free_port, wait_until
 from programs import SmartProxy, binary, write_config
 from recorded_sidecar import RecordedSidecar
@@ -48,14 +49,6 @@ class Base(unittest.TestCase):
         for job in jobs:
             self.assertEqual(answer.json()[job.task_id]["result"], "success", answer.text)
             job.plan_id = answer.json()[job.task_id]["task_id"]
-        return answer.json()
-
-    def mode(self):
-        return self.client.get("/dynflow/mode").json()
-
-    def begin(self, external):
-        answer = self.client.post("/dynflow/mode", {"action": "begin", "external_core": external})
-        self.assertEqual(answer.status, 200, answer.text)
         return answer.json()
 
     def check_callbacks(self, jobs):
@@ -111,7 +104,7 @@ class InFrontOfTheRubySidecar(Base):
     def test_there_and_back_with_running_jobs(self):
         old = self.jobs(4, 6)
         first = self.launch(old)
-        document = self.begin(False)
+        document = begin_hand_over(self.client, False)
         self.assertEqual((document["state"], document["blocked_by"]), ("hand-over to in-process", "external"))
         # Its own plan for the batch is one more.
         self.assertEqual(document["sides"]["external"]["unfinished_tasks"], 5)
@@ -132,19 +125,19 @@ class InFrontOfTheRubySidecar(Base):
         self.assertEqual(self.client.post(f"/dynflow/tasks/{old[0].plan_id}/cancel").json(),
                          {"task_id": old[0].plan_id, "canceled_steps_count": 1})
         self.assertIn("/dynflow/legacy/console/", self.client.get("/dynflow/legacy/console").text)
-        wait_until(lambda: self.mode()["state"] == "in-process", "the end of the hand-over", 60)
+        wait_until(lambda: mode_of(self.client)["state"] == "in-process", "the end of the hand-over", 60)
         self.assertEqual(self.client.get(f"/dynflow/tasks/{old[1].plan_id}/status").json()["state"], "stopped")
 
         again = self.jobs(3, 4)
         self.launch(again)
-        self.assertEqual(self.begin(True)["state"], "hand-over to external")
+        self.assertEqual(begin_hand_over(self.client, True)["state"], "hand-over to external")
         self.assertEqual({job.task_id: row["task_id"] for job, row in zip(again, self.launch(again).values())}, {job.task_id: job.plan_id for job in again})
         last = self.jobs(2, 1)
         self.launch(last)
         self.assertEqual(len(self.sidecar.tasks), 6)
         ids = [job.plan_id for job in [*again, *last]]
         self.assertEqual(set(self.client.post("/dynflow/tasks/status", {"task_ids": ids}).json()), set(ids))
-        wait_until(lambda: self.mode()["state"] == "external", "the end of the way back", 60)
+        wait_until(lambda: mode_of(self.client)["state"] == "external", "the end of the way back", 60)
         everything = [*old, *fresh, *again, *last]
         self.check_callbacks(everything)
         self.assertEqual(len(self.foreman.callbacks()), len(everything))
@@ -177,7 +170,7 @@ class Migrate(Base):
         self.launch(old)
         self.assertIn("jobs run", self.run_tool("apply", "--to", "internal", expected=4).stderr)
         self.run_tool("apply", "--to", "internal", "--hand-over", expected=3)
-        self.assertEqual(self.mode()["state"], "in-process")
+        self.assertEqual(mode_of(self.client)["state"], "in-process")
         self.check_callbacks(old)
         self.assertEqual(self.services.pid(UNIT), 0)
         self.assertTrue(self.services.has(UNIT, "masked"))
@@ -185,7 +178,7 @@ class Migrate(Base):
         fresh = self.jobs(3, 2)
         self.launch(fresh)
         self.run_tool("rollback", expected=3)
-        self.assertEqual(self.mode()["state"], "external")
+        self.assertEqual(mode_of(self.client)["state"], "external")
         self.assertNotEqual(self.services.pid(UNIT), 0)
         self.check_callbacks(fresh)
 
@@ -193,7 +186,7 @@ class Migrate(Base):
         jobs = self.jobs(2, 3)
         self.launch(jobs)
         self.run_tool("apply", "--to", "internal", "--drain", "60", expected=3)
-        self.assertEqual(self.mode()["state"], "in-process")
+        self.assertEqual(mode_of(self.client)["state"], "in-process")
         self.check_callbacks(jobs)
 
 

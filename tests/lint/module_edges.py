@@ -20,7 +20,7 @@ EDGES = {
     "net": ["log"],
     "daemon": ["net"],
     "process": ["log"],
-    "http": ["net"],
+    "http": ["net", "metrics"],
     "persistence": ["json", "log", "metrics"],
     "persistence/sqlite": ["persistence"],
     "persistence/postgres": ["persistence"],

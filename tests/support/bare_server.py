@@ -4,6 +4,26 @@ import socket
 import threading
 
 
+def requests_on(connection):
+    """(head, body) of each request that comes, the bodies with a Content-Length; ends when the client has gone."""
+    data = b""
+    while True:
+        while b"\r\n\r\n" not in data:
+            more = connection.recv(262144)
+            if not more:
+                return
+            data += more
+        head, _, data = data.partition(b"\r\n\r\n")
+        length = next((int(field.split(b":")[1]) for field in head.split(b"\r\n") if field.lower().startswith(b"content-length:")), 0)
+        while len(data) < length:
+            more = connection.recv(262144)
+            if not more:
+                return
+            data += more
+        yield head, data[:length]
+        data = data[length:]
+
+
 class BareServer:
     """Hands each connection to `serve()` in a thread of its own and closes it afterwards. What serve() needs is set before
     __init__() is called: clients may come at once."""

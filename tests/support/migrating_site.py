@@ -11,6 +11,7 @@ from collections import Counter
 from pathlib import Path
 
 from foreman import Foreman
+from mode_orders import mode_of
 from network import wait_until
 from programs import CoreService, SmartProxy, binary, test_plugin_folder
 from script_job import Job
@@ -93,7 +94,7 @@ class Moved(unittest.TestCase):
         self.assertEqual(Counter(self.runs.read_text(encoding="utf-8").split()), Counter(self.jobs))
 
     def mode(self):
-        return self.client.get("/dynflow/mode").json()["state"]
+        return mode_of(self.client)["state"]
 
 
 class MigratingSite(Moved):

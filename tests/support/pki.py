@@ -3,8 +3,10 @@ self-signed; RSA and EC keys."""
 
 import base64
 import hashlib
+import shutil
 import ssl
 import subprocess
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -157,3 +159,10 @@ class Pki:
     @property
     def self_signed(self):
         return self._once("self_signed", lambda: self_signed(self.folder / "self"))
+
+
+def folder_with_pki(case, prefix):
+    """A folder for a class of tests that is gone with it, and a Pki below it."""
+    folder = Path(tempfile.mkdtemp(prefix=prefix))
+    case.addClassCleanup(shutil.rmtree, folder, ignore_errors=True)
+    return folder, Pki(folder / "pki")

@@ -14,6 +14,7 @@
 
 #include "shared/base/fd.h"
 #include "shared/base/file.h"
+#include "shared/base/letter_case.h"
 
 namespace dynflow::remote_execution {
 namespace {
@@ -30,14 +31,6 @@ bool hash_names_host(std::string_view line, std::string_view name) {
   if (ssh_known_hosts_parse_line(std::string(name).c_str(), std::string(line).c_str(), &entry) != SSH_OK) return false;
   ssh_knownhosts_entry_free(entry);
   return true;
-}
-
-std::string lower(std::string_view text) {
-  std::string result(text);
-  for (char& c : result) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  }
-  return result;
 }
 
 template <class F>
@@ -57,13 +50,13 @@ std::optional<std::string> line_without_host(std::string_view line, std::string_
   const std::size_t end = line.find_first_of(kBlanks, start);
   const std::string_view field = line.substr(start, end == std::string_view::npos ? end : end - start);
   if (field.starts_with('|')) {
-    if (hash_names_host(line.substr(start), lower(name))) return std::nullopt;
+    if (hash_names_host(line.substr(start), lower_case(name))) return std::nullopt;
     return std::string(line);
   }
   if (end == std::string_view::npos || !names_host(field, name)) return std::string(line);
   std::string kept;
   for_each_name(field, [&](std::string_view each) {
-    if (lower(each) == lower(name)) return;
+    if (lower_case(each) == lower_case(name)) return;
     if (!kept.empty()) kept += ',';
     kept += each;
   });
@@ -97,9 +90,9 @@ std::string known_hosts_name(std::string_view host, std::uint16_t port) {
 }
 
 bool names_host(std::string_view hosts_field, std::string_view name) {
-  const std::string wanted = lower(name);
+  const std::string wanted = lower_case(name);
   bool is_named = false;
-  for_each_name(hosts_field, [&](std::string_view each) { is_named = is_named || lower(each) == wanted; });
+  for_each_name(hosts_field, [&](std::string_view each) { is_named = is_named || lower_case(each) == wanted; });
   return is_named;
 }
 

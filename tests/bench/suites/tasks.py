@@ -3,7 +3,7 @@
 import threading
 import time
 
-from bare_server import BareServer
+from bare_server import BareServer, requests_on
 from programs import SmartProxy
 
 from .launch import batch, post
@@ -24,19 +24,7 @@ class Sink(BareServer):
         super().__init__()
 
     def serve(self, connection):
-        data = b""
-        while True:
-            while b"\r\n\r\n" not in data:
-                more = connection.recv(262144)
-                if not more:
-                    return
-                data += more
-            head, _, data = data.partition(b"\r\n\r\n")
-            length = next(int(line.split(b":")[1]) for line in head.lower().split(b"\r\n")
-                          if line.startswith(b"content-length:"))
-            while len(data) < length:
-                data += connection.recv(262144)
-            body, data = data[:length], data[length:]
+        for _, body in requests_on(connection):
             with self._lock:
                 self.count += body.count(b'"step_id"')
             connection.sendall(self.ANSWER)

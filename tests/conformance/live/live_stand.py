@@ -79,7 +79,8 @@ class Live(unittest.TestCase):
         return Job(self.sshd, "#!/bin/sh\n" + script, **more)
 
     def document(self, client, job):
-        answer = client.get(f"/dynflow/tasks/{job.plan_id}/status")
+        """While a core hangs its proxy says 503, and Foreman asks again: the Ruby sidecar does hang with its database in a file."""
+        answer = wait_until(lambda: (found := client.get(f"/dynflow/tasks/{job.plan_id}/status")).status != 503 and found, "the core", 60)
         self.assertEqual(answer.status, 200, answer.text)
         return answer.json()
 

@@ -12,6 +12,7 @@ from tempfile import mkdtemp
 
 from foreman import Foreman
 from live_stand import Live, launch, wait_until
+from mode_orders import mode_of
 from programs import SmartProxy, binary
 from ruby_systems import RubySidecar
 from units import Units
@@ -68,7 +69,7 @@ class Migrate(Live):
         self.assertEqual(Counter(self.runs.read_text(encoding="utf-8").split()), Counter(job.task_id for job in self.all))
 
     def mode(self):
-        return self.proxy.http.get("/dynflow/mode").json()["state"]
+        return mode_of(self.proxy.http)["state"]
 
     def test_to_internal_by_hand_over_and_back(self):
         self.assertEqual(json.loads(self.run_tool("status", "--json").stdout)["phase"], "P1")
