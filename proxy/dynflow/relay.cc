@@ -100,6 +100,7 @@ Result<std::unique_ptr<Relay>> Relay::create(const RelayOptions& options,
 Relay::Relay(const RelayOptions& options, std::shared_ptr<const net::TlsClientContext> tls,
              std::shared_ptr<const Authorization> authorization)
     : core_(options.core),
+      origin_(options.core.origin()),
       try_timeout_(options.try_timeout),
       authorization_(std::move(authorization)),
       pool_(client_options(options, tls)),
@@ -139,12 +140,11 @@ http::Response Relay::answer(http::Request& request, std::string_view, std::stri
 
 http::Response Relay::pass_on(http::Request& request, const std::string& target, std::string_view mount) {
   const log::Context context{.request_id = request.request_id};
-  log::debug(context, "Proxy request from {}{} to {}{}", request.headers.get("Host").value_or(""), request.path,
-             core_.origin(), target);
+  log::debug(context, "Proxy request from {}{} to {}{}", request.headers.get("Host").value_or(""), request.path, origin_, target);
   if (!circuit_.admit()) {
     refused_.add();
     http::Response refused = http::error_response(
-        503, fmt::format("The Dynflow core at {} does not answer; requests are passed on again as soon as it does", core_.origin()));
+        503, fmt::format("The Dynflow core at {} does not answer; requests are passed on again as soon as it does", origin_));
     refused.headers.set("Retry-After", std::string(kRetryAfterOpen));
     return refused;
   }
@@ -200,7 +200,7 @@ Result<http::ClientResponse> Relay::ask(const http::Request& request, const std:
   auto answer = pool_.send(request.method, target, headers, nullptr, request.deadline, Deadline::after(try_timeout_));
   if (answer || answer.error().code() != Code::kTimeout) return answer;
   log::warn({.request_id = request.request_id}, "{} {}: the Dynflow core at {} said nothing for {} s, it is asked once more", request.method,
-            request.path, core_.origin(), to_seconds(try_timeout_));
+            request.path, origin_, to_seconds(try_timeout_));
   second_tries_.add();
   return pool_.send(request.method, target, headers, nullptr, request.deadline);
 }
@@ -214,7 +214,7 @@ http::Response Relay::answer_for(const Error& error, const http::Request& reques
     default: what = "gave no proper answer"; break;
   }
   (status == 503 ? unreachable_ : status == 504 ? timeouts_ : nonsense_).add();
-  const std::string message = fmt::format("The Dynflow core at {} {}: {}", core_.origin(), what, error.message());
+  const std::string message = fmt::format("The Dynflow core at {} {}: {}", origin_, what, error.message());
   log::error({.request_id = request.request_id}, "{} {}: {}", request.method, request.path, message);
   http::Response response = http::error_response(status, message);
   if (status == 503) response.headers.set("Retry-After", std::string(kRetryAfterSeconds));
@@ -274,9 +274,9 @@ void Relay::look_at_core() {
   }
   switch (circuit_.probed(has_answered)) {
     case Circuit::Change::kOpened:
-      log::error({}, "The Dynflow core at {} does not answer: requests for it are refused until it does", core_.origin());
+      log::error({}, "The Dynflow core at {} does not answer: requests for it are refused until it does", origin_);
       break;
-    case Circuit::Change::kClosed: log::info({}, "The Dynflow core at {} answers again", core_.origin()); break;
+    case Circuit::Change::kClosed: log::info({}, "The Dynflow core at {} answers again", origin_); break;
     case Circuit::Change::kNone: break;
   }
 }
@@ -298,7 +298,7 @@ bool Relay::ask_operations() {
   if (answer && answer->status != last_status_) {
     last_status_ = answer->status;
     if (answer->status != 200) {
-      log::warn({}, "What answers at {} is no Dynflow core, or does not let this proxy in: status {}", core_.origin(), answer->status);
+      log::warn({}, "What answers at {} is no Dynflow core, or does not let this proxy in: status {}", origin_, answer->status);
     }
   }
   const std::lock_guard lock(mutex_);

@@ -69,6 +69,7 @@ class Relay final : public Backend {
   void look_at_core();
 
   const CoreUrl core_;
+  const std::string origin_;  // of the core, for messages
   const Duration try_timeout_;
   const std::shared_ptr<const Authorization> authorization_;  // owners: the host and its modules
   http::ClientPool pool_;

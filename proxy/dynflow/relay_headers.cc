@@ -7,6 +7,7 @@
 #include <charconv>
 
 #include "shared/base/base64.h"
+#include "shared/base/letter_case.h"
 #include "shared/net/peer_certificate.h"
 
 namespace dynflow::proxy {
@@ -23,38 +24,29 @@ constexpr std::array<std::string_view, 8> kIdentity{"forwarded",        "client-
                                                     "x-request-id",     "x-session-id", "remote-addr",      "host"};
 constexpr std::array<std::string_view, 4> kIdentityPrefixes{"x-forwarded-", "ssl-", "x-ssl-", "x-client-cert"};
 
-char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
+// As names compare: in lower case, with hyphens for underscores.
+char normal(char c) { return c == '_' ? '-' : lower_case(c); }
 
-// Lower case, with hyphens for underscores.
-std::string normal_name(std::string_view name) {
-  std::string out;
-  out.reserve(name.size());
-  for (const char c : name) out += c == '_' ? '-' : lower(c);
-  return out;
-}
-
-std::string lower_case(std::string_view text) {
-  std::string out(text);
-  std::transform(out.begin(), out.end(), out.begin(), lower);
-  return out;
+bool is_same(std::string_view name, std::string_view normal_name) {
+  return name.size() == normal_name.size() && std::equal(name.begin(), name.end(), normal_name.begin(), [](char a, char b) { return normal(a) == b; });
 }
 
 template <class List>
 bool contains(const List& list, std::string_view name) {
-  return std::find(list.begin(), list.end(), name) != list.end();
+  return std::any_of(list.begin(), list.end(), [&](std::string_view one) { return is_same(name, one); });
 }
 
-bool claims_identity(std::string_view normal) {
-  return contains(kIdentity, normal) ||
-         std::any_of(kIdentityPrefixes.begin(), kIdentityPrefixes.end(),
-                     [&](std::string_view prefix) { return normal.substr(0, prefix.size()) == prefix; });
+bool claims_identity(std::string_view name) {
+  return contains(kIdentity, name) || std::any_of(kIdentityPrefixes.begin(), kIdentityPrefixes.end(), [&](std::string_view prefix) {
+           return name.size() >= prefix.size() && is_same(name.substr(0, prefix.size()), prefix);
+         });
 }
 
-// What the Connection fields name, in lower case.
+// What the Connection fields name, as names compare.
 std::vector<std::string> named_by_connection(const http::Headers& headers) {
   std::vector<std::string> names;
   for (const auto& [name, value] : headers) {
-    if (lower_case(name) != "connection") continue;
+    if (!is_same(name, "connection")) continue;
     std::string_view rest = value;
     while (!rest.empty()) {
       const auto comma = rest.find(',');
@@ -63,20 +55,21 @@ std::vector<std::string> named_by_connection(const http::Headers& headers) {
       const auto first = token.find_first_not_of(" \t");
       if (first == std::string_view::npos) continue;
       token = token.substr(first, token.find_last_not_of(" \t") - first + 1);
-      names.push_back(lower_case(token));
+      std::string& named = names.emplace_back(token);
+      std::transform(named.begin(), named.end(), named.begin(), normal);
     }
   }
   return names;
 }
 
 // A value for Forwarded: always quoted, so that brackets and colons may stand in it.
-std::string quoted(std::string_view text) {
-  std::string out = "\"";
+void add_quoted(std::string& out, std::string_view text) {
+  out += '"';
   for (const char c : text) {
     if (c == '"' || c == '\\') out += '\\';
     out += c;
   }
-  return out + '"';
+  out += '"';
 }
 
 // RFC 7239 section 6: IPv6 addresses in brackets, no zone, "unknown" when there is none.
@@ -101,7 +94,9 @@ bool is_below(std::string_view mount, std::string_view path) {
 }  // namespace
 
 std::string CoreUrl::authority() const {
-  return host.find(':') == std::string::npos ? fmt::format("{}:{}", host, port) : fmt::format("[{}]:{}", host, port);
+  // Needed for every request: a format string would cost more than all of it.
+  const std::string number = std::to_string(port);
+  return host.find(':') == std::string::npos ? host + ":" + number : "[" + host + "]:" + number;
 }
 std::string CoreUrl::origin() const { return (is_tls ? "https://" : "http://") + authority(); }
 
@@ -150,12 +145,13 @@ std::optional<std::string> core_target(std::string_view target, std::string_view
 }
 
 http::Headers headers_for_core(const http::Request& request, const CoreUrl& core, std::string_view mount) {
+  constexpr std::size_t kOurs = 11;
   http::Headers out;
+  out.reserve(request.headers.size() + kOurs);
   out.add("Host", core.authority());
   const auto named = named_by_connection(request.headers);
   for (const auto& [name, value] : request.headers) {
-    const std::string normal = normal_name(name);
-    if (contains(kHopByHop, normal) || claims_identity(normal) || contains(named, lower_case(name))) continue;
+    if (contains(kHopByHop, name) || claims_identity(name) || contains(named, name)) continue;
     out.add(name, value);
   }
 
@@ -168,7 +164,12 @@ http::Headers headers_for_core(const http::Request& request, const CoreUrl& core
   const std::string_view scheme = request.peer.is_tls ? "https" : "http";
   std::string_view port = port_of(host);
   if (port.empty()) port = request.peer.is_tls ? "443" : "80";
-  out.add("Forwarded", fmt::format("for={};host={};proto={}", quoted(node_of(request.peer.address)), quoted(host), scheme));
+  std::string forwarded = "for=";
+  add_quoted(forwarded, node_of(request.peer.address));
+  forwarded += ";host=";
+  add_quoted(forwarded, host);
+  forwarded.append(";proto=").append(scheme);
+  out.add("Forwarded", std::move(forwarded));
   out.add("X-Forwarded-For", host);
   out.add("X-Forwarded-Proto", std::string(scheme));
   out.add("X-Forwarded-Host", host);
@@ -182,11 +183,11 @@ http::Headers headers_for_core(const http::Request& request, const CoreUrl& core
 http::Headers headers_for_client(const http::Headers& from_core, const CoreUrl& core, std::string_view client_host,
                                  std::string_view mount) {
   http::Headers out;
+  out.reserve(from_core.size());
   const auto named = named_by_connection(from_core);
   for (const auto& [name, value] : from_core) {
-    const std::string normal = lower_case(name);
-    if (contains(kHopByHop, normal) || normal == "server" || normal == "date" || contains(named, normal)) continue;
-    const bool is_location = normal == "location" || normal == "content-location";
+    if (contains(kHopByHop, name) || is_same(name, "server") || is_same(name, "date") || contains(named, name)) continue;
+    const bool is_location = is_same(name, "location") || is_same(name, "content-location");
     out.add(name, is_location ? outside_location(value, core, client_host, mount) : value);
   }
   return out;

@@ -70,11 +70,17 @@ Status ClientConnection::send_request(std::string_view head, BodyStream* body, b
   has_written_ = has_answer_ = has_body_failure_ = false;
   is_keep_alive_ = true;
   framing_ = BodyFraming();
+  if (body == nullptr) {
+    auto sent = write(head, {}, deadline);
+    if (!sent) return sent.error();
+    if (*sent == Progress::kAnswered) is_keep_alive_ = false;
+    return {};
+  }
   std::string pending(head);
-  std::uint64_t left = body != nullptr && !is_chunked ? body->length().value_or(0) : 0;
+  std::uint64_t left = !is_chunked ? body->length().value_or(0) : 0;
   std::string piece;
   bool is_first = true;
-  while (body != nullptr && (is_chunked || left > 0)) {
+  while (is_chunked || left > 0) {
     piece.resize(is_chunked ? kPiece : static_cast<std::size_t>(std::min<std::uint64_t>(left, kPiece)));
     auto got = body->read(piece);
     has_body_failure_ = !got.ok() || (*got == 0 && !is_chunked);
@@ -110,7 +116,8 @@ Status ClientConnection::send_request(std::string_view head, BodyStream* body, b
 Status ClientConnection::fill(Deadline deadline) {
   if (has_ended_) return Error(Code::kClosed, "the connection was closed");
   std::array<char, kReadSize> buffer;
-  auto got = io.read(buffer, deadline);
+  // The first bytes of an answer are never here already.
+  auto got = has_answer_ ? io.read(buffer, deadline) : io.read_later(buffer, deadline);
   if (!got) return got.error();
   if (*got == 0) {
     has_ended_ = true;

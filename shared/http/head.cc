@@ -94,7 +94,11 @@ std::optional<Reject> note_field(std::string_view name, std::string_view value, 
 }
 
 // The lines behind the start line, up to the empty one.
+// Room for the fields of usual messages, so that they move but once.
+constexpr std::size_t kUsualFields = 12;
+
 std::optional<Reject> parse_fields(std::string_view lines, Headers& headers, Framing& framing) {
+  headers.reserve(kUsualFields);
   while (!lines.empty()) {
     const std::size_t end = lines.find("\r\n");
     if (end == std::string_view::npos) return bad("unfinished line");

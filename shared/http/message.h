@@ -31,6 +31,8 @@ class Headers {
   // The first field of that name, or nothing.
   std::optional<std::string_view> get(std::string_view name) const;
   bool has(std::string_view name) const { return get(name).has_value(); }
+  // Room for this many fields.
+  void reserve(std::size_t count) { fields_.reserve(count); }
   void add(std::string name, std::string value) { fields_.emplace_back(std::move(name), std::move(value)); }
   // Replaces every field of that name by one.
   void set(std::string_view name, std::string value);

@@ -94,6 +94,14 @@ Result<std::size_t> Connection::read(std::span<char> buffer, Deadline deadline) 
   }
 }
 
+Result<std::size_t> Connection::read_later(std::span<char> buffer, Deadline deadline) {
+  // TLS may have bytes where poll(2) does not see them.
+  if (!tls_) {
+    if (auto waited = wait(IoState::kWantRead, deadline); !waited) return waited.error();
+  }
+  return read(buffer, deadline);
+}
+
 Status Connection::write(std::string_view first, std::string_view second, Deadline deadline) {
   while (!first.empty() || !second.empty()) {
     const IoResult step = write_some(first, second);

@@ -38,10 +38,12 @@ class Connection {
   Status wait(IoState state, Deadline deadline) const;
   // The same, but readability ends the wait too.
   Status wait_either(IoState state, Deadline deadline) const;
-  // Errors of all three: kTimeout, kClosed (cut, reset, handshake refused).
+  // Errors of all four: kTimeout, kClosed (cut, reset, handshake refused).
   Status finish_handshake(Deadline deadline);
   // 0 = the other side finished sending.
   Result<std::size_t> read(std::span<char> buffer, Deadline deadline);
+  // The same when nothing can be here yet, as an answer to what was just sent: saves a try in vain.
+  Result<std::size_t> read_later(std::span<char> buffer, Deadline deadline);
   // Writes everything.
   Status write(std::string_view first, std::string_view second, Deadline deadline);
 
