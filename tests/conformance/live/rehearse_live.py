@@ -29,10 +29,20 @@ class Rehearse(Live):
         return [f"{self.sources / library}" for library in program.LIBRARIES]
 
     def test_named_by_options(self):
+        self.rehearse("--root", str(self.folder), *self.options())
+
+    def test_with_tls(self):
+        settings = self.folder / "tls/etc/foreman-proxy/settings.yml"
+        settings.parent.mkdir(parents=True)
+        settings.write_text("---\n:ssl_certificate: /none/cert.pem\n:ssl_private_key: /none/key.pem\n:ssl_ca_file: /none/ca.pem\n", encoding="ascii")
+        document = self.rehearse("--root", str(self.folder / "tls"), *self.options())
+        self.assertIn("TLS everywhere", document["settings"]["notes"][0])
+
+    def options(self):
         commands = {}
         for option, driver, program in (("--ruby-proxy", "proxy", RubyProxy), ("--ruby-core", "sidecar", RubySidecar)):
             commands[option] = " ".join(["ruby", "-W0", *(f"-I{library}" for library in self.libraries(program)), str(DRIVERS / f"{driver}.rb")])
-        self.rehearse("--root", str(self.folder), *(f"{option}={command}" for option, command in commands.items()))
+        return [f"{option}={command}" for option, command in commands.items()]
 
     def test_found_as_packages_install_it(self):
         root = self.folder / "installed"
