@@ -26,8 +26,9 @@ class Units:
     def program(self):
         """A script for DYNFLOW_MIGRATE_SYSTEMCTL."""
         script = self.folder / "systemctl"
-        script.write_text(f"#!/bin/sh\nexec {sys.executable} {Path(__file__).resolve()} {self.folder} \"$@\"\n", encoding="utf-8")
-        script.chmod(0o755)
+        if not script.exists():  # else somebody may be running it
+            script.write_text(f"#!/bin/sh\nexec {sys.executable} {Path(__file__).resolve()} {self.folder} \"$@\"\n", encoding="utf-8")
+            script.chmod(0o755)
         return str(script)
 
     def calls(self):
