@@ -1,5 +1,6 @@
 #include "migration/state/ruby_values.h"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <utility>
@@ -44,7 +45,8 @@ std::optional<Time> parse_ruby_time(std::string_view text) {
   }
   const auto whole = parse_dynflow_time(text.substr(0, std::string_view("2026-11-22 06:52:28").size()));
   if (!whole) return std::nullopt;
-  std::string_view fraction = text.substr(std::string_view("2026-11-22 06:52:28").size());
+  std::string_view fraction = text;
+  fraction.remove_prefix(std::min(text.size(), std::string_view("2026-11-22 06:52:28").size()));
   if (fraction.empty()) return whole;
   if (fraction.front() != '.' || fraction.size() < 2) return std::nullopt;
   std::string digits(fraction.substr(1, 6));

@@ -57,22 +57,18 @@ std::optional<Time> parse_dynflow_time(std::string_view text) {
   const std::string copy(text);
   std::tm tm{};
   int ms = 0;
-  int used = 0;
-  if (std::sscanf(copy.c_str(), "%4d-%2d-%2d %2d:%2d:%2d%n", &tm.tm_year, &tm.tm_mon, &tm.tm_mday, &tm.tm_hour,
-                  &tm.tm_min, &tm.tm_sec, &used) != 6) {
+  if (std::sscanf(copy.c_str(), "%4d-%2d-%2d %2d:%2d:%2d.%3d", &tm.tm_year, &tm.tm_mon, &tm.tm_mday, &tm.tm_hour, &tm.tm_min,
+                  &tm.tm_sec, &ms) < 6) {
     return std::nullopt;
-  }
-  if (copy.size() > static_cast<std::size_t>(used)) {
-    int more = 0;
-    if (std::sscanf(copy.c_str() + used, ".%3d%n", &ms, &more) != 1 ||
-        static_cast<std::size_t>(used + more) != copy.size()) {
-      return std::nullopt;
-    }
   }
   tm.tm_year -= 1900;
   tm.tm_mon -= 1;
-  const std::time_t seconds = ::timegm(&tm);
-  return Time(std::chrono::seconds(seconds) + std::chrono::milliseconds(ms));
+  const Time time(std::chrono::seconds(::timegm(&tm)) + std::chrono::milliseconds(ms));
+  // 31 February is read as 3 March, and numbers may have had signs or blanks.
+  std::string shown = dynflow_time(time);
+  if (text == shown) return time;
+  shown.resize(std::string_view("2026-11-22 06:52:28").size());
+  return text == shown ? std::optional(time) : std::nullopt;
 }
 
 double to_unix_seconds(Time time) { return static_cast<double>(time.time_since_epoch().count()) / 1e6; }

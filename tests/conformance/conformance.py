@@ -70,7 +70,9 @@ class Replay:
         """The recording client had read some one-time passwords in answers that it did not record."""
         if not TOKEN.fullmatch(recorded_password) or self.ids.knows(recorded_password):
             return
-        answer = self.site.client(None).get(self.path(f"/dynflow/tasks/{recorded_user}/status"))
+        client, path = self.site.client(None), self.path(f"/dynflow/tasks/{recorded_user}/status")
+        self.await_output(client, path)
+        answer = client.get(path)
         for action in answer.json().get("actions", []):
             if action["output"].get("otp"):
                 self.ids.match(recorded_password, action["output"]["otp"])

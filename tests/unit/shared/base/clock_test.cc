@@ -18,6 +18,10 @@ TEST_CASE("times are read with and without milliseconds") {
   CHECK(parse_dynflow_time("2026-11-22 06:52:28") == Time(1795330348000000us));
   CHECK_FALSE(parse_dynflow_time("yesterday"));
   CHECK_FALSE(parse_dynflow_time("2026-11-22 06:52:28Z"));
+  CHECK_FALSE(parse_dynflow_time("2026-02-31 06:52:28"));
+  CHECK_FALSE(parse_dynflow_time("2026-11-22 6:52:28"));
+  CHECK_FALSE(parse_dynflow_time("2026-11-22 -6:52:28"));
+  CHECK_FALSE(parse_dynflow_time("2026-11-22 06:52:28.5"));
   CHECK_FALSE(parse_dynflow_time("2026-11-22 06:52:28.146 "));
 }
 
