@@ -11,6 +11,7 @@ from foreman import Foreman
 from live_stand import FINISHED, Live, launch, text_of, wait_until
 from mode_orders import begin_hand_over, mode_of
 from programs import SmartProxy
+from rest import Client
 from ruby_systems import RubySidecar
 
 
@@ -89,7 +90,7 @@ class HandOver(Live):
         documents = self.client.post("/dynflow/tasks/statuses", {"task_ids": ids}).json()
         self.assertEqual(set(documents), set(ids))
         for job in [*old, *fresh]:
-            wait_until(lambda job=job: "begun\n" in text_of(job.output_of(self.document(self.client, job))), "live output of both sides", 20)
+            wait_until(lambda job=job: "begun\n" in text_of(job.output_of(self.document(self.client, job))), "live output of both sides", 60)
         cancelled = self.client.post(f"/dynflow/tasks/{old[0].plan_id}/cancel").json()
         self.assertEqual(cancelled, {"task_id": old[0].plan_id, "canceled_steps_count": 1})
         self.assertEqual(self.delivered(old[0]).data["exit_status"], "TERM")
@@ -142,7 +143,9 @@ class HandOver(Live):
         begin_hand_over(self.client, False)
         self.sidecar.signal(signal.SIGSTOP)
         try:
-            answer = self.client.post("/dynflow/tasks/status", {"task_ids": [old[0].plan_id]})
+            # It may take all of core_timeout, which is as long as our client waits by itself.
+            patient = Client(f"http://127.0.0.1:{self.proxy.port}", timeout=90.0)
+            answer = patient.post("/dynflow/tasks/status", {"task_ids": [old[0].plan_id]})
             self.assertIn(answer.status, (503, 504))
             self.assertEqual(mode_of(self.client)["state"], "hand-over to in-process")
         finally:
