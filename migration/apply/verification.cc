@@ -48,15 +48,6 @@ Verdict offers_dynflow(RunningProxy& proxy) {
   }
 }
 
-Result<std::int64_t> counted_tasks(RunningProxy& proxy) {
-  const auto text = proxy.get("/dynflow/tasks/count?state=running");
-  if (!text) return text.error();
-  const auto document = json::parse(*text);
-  const Json* count = document.ok() ? json::find(*document, "count") : nullptr;
-  if (count == nullptr || !count->is_number_integer()) return Error(Code::kBadPeer, "/dynflow/tasks/count: " + *text);
-  return json::get_int(*document, "count", 0);
-}
-
 }  // namespace
 
 std::vector<Verdict> verify_proxy(RunningProxy& proxy, bool is_external) {
@@ -69,7 +60,7 @@ std::vector<Verdict> verify_proxy(RunningProxy& proxy, bool is_external) {
   verdicts.push_back(answers_json(proxy, "operations can be launched", "/dynflow/tasks/operations"));
   // A proxy that is drained does not count its tasks towards Foreman; it still knows them.
   const bool is_drained = mode.ok() && !mode->drained.empty();
-  const auto count = is_drained ? proxy.running_tasks() : counted_tasks(proxy);
+  const auto count = is_drained ? proxy.running_tasks() : proxy.counted_tasks();
   verdicts.push_back({"tasks are counted", count.ok(), count.ok() ? "" : count.error().message()});
   return verdicts;
 }

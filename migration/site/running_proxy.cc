@@ -237,11 +237,15 @@ Result<std::int64_t> RunningProxy::running_tasks() {
     return Error(Code::kUnavailable, fmt::format("{} cannot ask the core service for its tasks{}", url_,
                                                  report->last_error.empty() ? "" : ": " + report->last_error));
   }
-  if (report.error().code() != Code::kNotFound) return report.error();
+  return report.error().code() == Code::kNotFound ? counted_tasks() : report.error();
+}
+
+Result<std::int64_t> RunningProxy::counted_tasks() {
   const auto text = get("/dynflow/tasks/count?state=running");
   if (!text) return text.error();
   const auto document = json::parse(*text);
-  if (!document.ok() || !document->is_object()) return Error(Code::kBadPeer, "/dynflow/tasks/count: " + *text);
+  const Json* count = document.ok() ? json::find(*document, "count") : nullptr;
+  if (count == nullptr || !count->is_number_integer()) return Error(Code::kBadPeer, "/dynflow/tasks/count: " + *text);
   return json::get_int(*document, "count", 0);
 }
 

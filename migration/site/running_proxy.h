@@ -70,6 +70,8 @@ class RunningProxy {
   Result<ModeReport> drain(bool is_drained);
   // Unfinished tasks of the sides that count; of a proxy without modes the running ones.
   Result<std::int64_t> running_tasks();
+  // Running tasks as Foreman counts them: what takes launches, none while it is drained.
+  Result<std::int64_t> counted_tasks();
   Status cancel(const std::string& task_id);
   // What can be launched: "ssh", "single".
   Result<std::vector<std::string>> operations();
