@@ -1,7 +1,6 @@
 #include "tests/unit/shared/persistence/csv_folder.h"
 
 #include <catch2/catch.hpp>
-#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -46,25 +45,15 @@ CsvRows parse(const std::string& text) {
 
 }  // namespace
 
-CsvFolder::CsvFolder() {
-  path_ = (std::filesystem::temp_directory_path() / "dynflow-csv-XXXXXX").string();
-  REQUIRE(::mkdtemp(path_.data()) != nullptr);
-}
-
-CsvFolder::~CsvFolder() {
-  std::error_code ignored;  // a folder that stays in the system's place for such is no failure of the test
-  std::filesystem::remove_all(path_, ignored);
-}
-
 std::string CsvFolder::text(const std::string& name) const {
-  std::ifstream file(path_ + "/" + name, std::ios::binary);
+  std::ifstream file(path() + "/" + name, std::ios::binary);
   REQUIRE(file.is_open());
   return {std::istreambuf_iterator<char>(file), {}};
 }
 
 CsvRows CsvFolder::rows(const std::string& name) const {
   CsvRows all;
-  for (const auto& day : std::filesystem::directory_iterator(path_)) {
+  for (const auto& day : std::filesystem::directory_iterator(path())) {
     if (!std::filesystem::exists(day.path() / name)) continue;
     const CsvRows rows = parse(text(day.path().filename() / name));
     REQUIRE_FALSE(rows.empty());
@@ -74,7 +63,7 @@ CsvRows CsvFolder::rows(const std::string& name) const {
 }
 
 std::size_t CsvFolder::entries() const {
-  const std::filesystem::directory_iterator all(path_);
+  const std::filesystem::directory_iterator all(path());
   return static_cast<std::size_t>(std::distance(begin(all), end(all)));
 }
 

@@ -4,6 +4,8 @@
 #include <string>
 #include <vector>
 
+#include "shared/base/temporary_folder.h"
+
 namespace dynflow::persistence {
 
 // Rows of texts; null and the empty text differ: null is kCsvNull.
@@ -12,13 +14,9 @@ inline constexpr char kCsvNull[] = "<null>";
 
 class CsvFolder {
  public:
-  CsvFolder();
-  CsvFolder(const CsvFolder&) = delete;
-  CsvFolder& operator=(const CsvFolder&) = delete;
-  ~CsvFolder();
 
-  const std::string& path() const { return path_; }
-  std::string file(const std::string& name) const { return path_ + "/" + name; }
+  std::string path() const { return folder_.path().string(); }
+  std::string file(const std::string& name) const { return path() + "/" + name; }
   // All of a file; fails the test when it cannot be read.
   std::string text(const std::string& name) const;
   // The rows of that file in all folders of days, without the headers; none when there is no such file. Fails the test when it is no CSV.
@@ -27,7 +25,7 @@ class CsvFolder {
   std::size_t entries() const;
 
  private:
-  std::string path_;
+  const TemporaryFolder folder_ = TemporaryFolder::make("dynflow-csv").value();
 };
 
 }  // namespace dynflow::persistence

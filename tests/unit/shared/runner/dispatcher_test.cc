@@ -8,13 +8,13 @@
 #include <chrono>
 #include <condition_variable>
 #include <csignal>
-#include <filesystem>
 #include <fstream>
 #include <map>
 #include <mutex>
 #include <sstream>
 #include <thread>
 
+#include "shared/base/temporary_folder.h"
 #include "shared/engine/secret_keeper.h"
 #include "shared/engine/status_document.h"
 #include "shared/engine/testing/seeded_scheduler.h"
@@ -306,10 +306,10 @@ TEST_CASE("output past the cap is left out with a visible mark") {
 }
 
 TEST_CASE("runners that waited at a kill -9 are run by the next process, those that had started are not run again") {
-  char folder[] = "/tmp/runners-XXXXXX";
-  REQUIRE(::mkdtemp(folder) != nullptr);
-  const std::string database = std::string(folder) + "/db.sqlite";
-  const std::string log = std::string(folder) + "/log";
+  const TemporaryFolder place = TemporaryFolder::make("runners").value();
+  const std::string folder = place.path().string();
+  const std::string database = folder + "/db.sqlite";
+  const std::string log = folder + "/log";
   const auto note = [&](const std::string& word) { return "echo " + word + " >>" + log; };
   runner::DispatcherOptions options;
   options.max_running = 1;
@@ -359,17 +359,15 @@ TEST_CASE("runners that waited at a kill -9 are run by the next process, those t
     CHECK_THAT(text_of(without_secrets, "debug"), Catch::Contains("before the job began"));
     CHECK_FALSE(without_secrets.contains("runner_secrets"));
   }
-  std::ofstream(std::string(folder) + "/go").put('\n');
+  std::ofstream(folder + "/go").put('\n');
   std::ifstream lines(log);
   const std::string all((std::istreambuf_iterator<char>(lines)), {});
   CHECK(all == "started\nwaited\n");
-  std::filesystem::remove_all(folder);
 }
 
 TEST_CASE("a job that had not run when its process ended says why its passwords cannot be read") {
-  char folder[] = "/tmp/runners-XXXXXX";
-  REQUIRE(::mkdtemp(folder) != nullptr);
-  const std::string database = std::string(folder) + "/db.sqlite";
+  const TemporaryFolder folder = TemporaryFolder::make("runners").value();
+  const std::string database = (folder.path() / "db.sqlite").string();
   const Keeper keeper;
   VirtualClock clock;
   std::string id;
@@ -382,7 +380,6 @@ TEST_CASE("a job that had not run when its process ended says why its passwords 
   const Json output = site.output_of(id);
   CHECK(output.at("exit_status") == "EXCEPTION");
   CHECK_THAT(text_of(output, "debug"), Catch::Contains("its passwords cannot be read: the key is another"));
-  std::filesystem::remove_all(folder);
 }
 
 TEST_CASE("a runner whose turn has come starts when the store knows, and is cancelled like any other before") {

@@ -3,20 +3,8 @@
 #include <sqlite3.h>
 
 #include <catch2/catch.hpp>
-#include <cstdlib>
-#include <filesystem>
 
 namespace dynflow::persistence {
-
-ScratchFolder::ScratchFolder() {
-  path_ = (std::filesystem::temp_directory_path() / "dynflow-store-XXXXXX").string();
-  REQUIRE(::mkdtemp(path_.data()) != nullptr);
-}
-
-ScratchFolder::~ScratchFolder() {
-  std::error_code ignored;  // a folder that stays in the system's place for such is no failure of the test
-  std::filesystem::remove_all(path_, ignored);
-}
 
 std::unique_ptr<Store> ScratchFolder::open() const {
   StoreOptions options;

@@ -4,19 +4,16 @@
 #include <memory>
 #include <string>
 
+#include "shared/base/temporary_folder.h"
 #include "shared/persistence/sqlite/sqlite_store.h"
 
 namespace dynflow::persistence {
 
 class ScratchFolder {
  public:
-  ScratchFolder();
-  ScratchFolder(const ScratchFolder&) = delete;
-  ScratchFolder& operator=(const ScratchFolder&) = delete;
-  ~ScratchFolder();
 
-  const std::string& path() const { return path_; }
-  std::string file() const { return path_ + "/dynflow.sqlite"; }
+  std::string path() const { return folder_.path().string(); }
+  std::string file() const { return path() + "/dynflow.sqlite"; }
   // A store on that file; fails the test when it cannot be opened.
   std::unique_ptr<Store> open() const;
   std::unique_ptr<Store> open_started() const;
@@ -24,7 +21,7 @@ class ScratchFolder {
   void execute(const std::string& sql) const;
 
  private:
-  std::string path_;
+  const TemporaryFolder folder_ = TemporaryFolder::make("dynflow-store").value();
 };
 
 }  // namespace dynflow::persistence
