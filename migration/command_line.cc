@@ -82,8 +82,7 @@ int run(const Parsed& parsed, const GlobalOptions& options) {
     output.warn(result.error().message());
     output.document()["error"] = result.error().message();
   }
-  output.finish(code);
-  return static_cast<int>(code);
+  return static_cast<int>(output.finish(code));
 }
 
 }  // namespace

@@ -13,6 +13,7 @@ struct Output::State {
   bool is_terminal = false;
   bool has_bar = false;
   int last_tenth = -1;
+  bool was_cut = false;  // the output has gaps
 };
 
 Output::Output(bool is_json, std::FILE* out, std::FILE* err)
@@ -22,16 +23,20 @@ Output::Output(bool is_json, std::FILE* out, std::FILE* err)
 
 Output::~Output() { end_progress(); }
 
+void Output::write(std::FILE* stream, std::string_view text) {
+  const bool is_written = std::fwrite(text.data(), 1, text.size(), stream) == text.size() && std::fflush(stream) == 0;
+  if (!is_written && stream == out_) state_->was_cut = true;
+}
+
 void Output::say(std::string_view line) {
   if (is_json_) return;
   end_progress();
-  fmt::print(out_, "{}\n", line);
-  std::fflush(out_);
+  write(out_, fmt::format("{}\n", line));
 }
 
 void Output::warn(std::string_view line) {
   end_progress();
-  fmt::print(err_, "dynflow-migrate: {}\n", line);
+  write(err_, fmt::format("dynflow-migrate: {}\n", line));
   if (is_json_) state_->document["warnings"].push_back(std::string(line));
 }
 
@@ -42,30 +47,31 @@ void Output::progress(std::size_t done, std::size_t total, std::string_view text
   constexpr std::size_t kWidth = 30;
   const std::size_t filled = total == 0 ? kWidth : kWidth * done / total;
   if (state_->is_terminal) {
-    fmt::print(err_, "\r[{:#<{}}{:.<{}}] {}/{} {}\x1b[K", "", filled, "", kWidth - filled, done, total, text);
-    std::fflush(err_);
+    write(err_, fmt::format("\r[{:#<{}}{:.<{}}] {}/{} {}\x1b[K", "", filled, "", kWidth - filled, done, total, text));
     state_->has_bar = true;
     return;
   }
   const int tenth = total == 0 ? 10 : static_cast<int>(10 * done / total);
   if (tenth == state_->last_tenth) return;
   state_->last_tenth = tenth;
-  fmt::print(out_, "{}/{} {}\n", done, total, text);
-  std::fflush(out_);
+  write(out_, fmt::format("{}/{} {}\n", done, total, text));
 }
 
 void Output::end_progress() {
   if (!state_->has_bar) return;
   state_->has_bar = false;
-  fmt::print(err_, "\n");
+  write(err_, "\n");
 }
 
-void Output::finish(ExitCode code) {
+ExitCode Output::finish(ExitCode code) {
   end_progress();
-  if (!is_json_) return;
-  state_->document["exit_code"] = static_cast<int>(code);
-  fmt::print(out_, "{}\n", json::dump(state_->document));
-  std::fflush(out_);
+  if (is_json_) {
+    state_->document["exit_code"] = static_cast<int>(code);
+    write(out_, fmt::format("{}\n", json::dump(state_->document)));
+  }
+  if (!state_->was_cut) return code;
+  warn("a part of what was to be said could not be written");
+  return ExitCode::kError;
 }
 
 }  // namespace dynflow::migration

@@ -35,11 +35,14 @@ class Output {
   // Ends a bar; harmless without one.
   void end_progress();
 
-  // Prints the document with "exit_code" in it; the last call.
-  void finish(ExitCode code);
+  // Prints the document with "exit_code" in it; the last call. The status to end with: kError when a part of the output could not be
+  // written (a full disk, say), which nobody is to take for the whole.
+  ExitCode finish(ExitCode code);
 
  private:
   struct State;
+  // At once. A stream that takes nothing stops no change in the middle.
+  void write(std::FILE* stream, std::string_view text);
   bool is_json_;
   std::FILE* out_;
   std::FILE* err_;

@@ -18,7 +18,7 @@ void remember(int) { interrupted = 1; }
 void remember_interrupts() {
   struct sigaction action {};
   action.sa_handler = remember;
-  action.sa_flags = SA_RESETHAND;
+  action.sa_flags = SA_RESETHAND | SA_RESTART;
   for (const int number : {SIGINT, SIGTERM, SIGHUP}) sigaction(number, &action, nullptr);
 }
 

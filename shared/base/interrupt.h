@@ -5,8 +5,8 @@
 
 namespace dynflow {
 
-// From now on SIGINT, SIGTERM and SIGHUP are remembered instead of ending the process; a second one of the same kind ends it. System calls
-// that wait are interrupted by them.
+// From now on SIGINT, SIGTERM and SIGHUP are remembered instead of ending the process; a second one of the same kind ends it. They end
+// poll() and sleeps early; a read or write goes on, so that no output is lost in the middle of a line.
 void remember_interrupts();
 bool is_interrupted();
 void forget_interrupts_for_test();

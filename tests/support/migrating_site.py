@@ -1,5 +1,6 @@
 """A site of real processes that dynflow-migrate moves from external to in-process and back."""
 
+import fcntl
 import os
 import random
 import shutil
@@ -19,6 +20,13 @@ from sshd import Sshd
 from units import Units
 
 UNIT = "smart_proxy_dynflow_core"
+
+
+def line_by_line_pipe():
+    """Its writer is never ahead of its reader by more than a line: it keeps each write by itself, and has room for one."""
+    reader, writer = os.pipe2(os.O_DIRECT | os.O_CLOEXEC)
+    fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, 4096)
+    return reader, writer
 
 
 class Moved(unittest.TestCase):
@@ -52,18 +60,20 @@ class Moved(unittest.TestCase):
         """Runs the tool and sends it the signal as it begins the first of the steps. When an earlier stop came after the end of that
         step, a later one is met. Which steps it began, its exit status, and what it said afterwards."""
         began = []
-        with subprocess.Popen(self.command(*arguments), env=self.environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                              text=True) as tool:
-            said = ""
-            for line in tool.stdout:
-                word, _, step = line.strip().partition(" ")
-                if word == "step":
-                    began.append(step)
-                    if step in steps:
-                        tool.send_signal(number)
-                        break
-                said += line
-            said += tool.stdout.read()
+        reader, writer = line_by_line_pipe()
+        with open(reader, encoding="utf-8") as output:
+            with subprocess.Popen(self.command(*arguments), env=self.environment(), stdout=writer, stderr=subprocess.STDOUT) as tool:
+                os.close(writer)
+                said = ""
+                for line in output:
+                    word, _, step = line.strip().partition(" ")
+                    if word == "step":
+                        began.append(step)
+                        if step in steps:
+                            tool.send_signal(number)
+                            break
+                    said += line
+                said += output.read()
         return began, tool.returncode, said
 
     def kill_at(self, steps, *arguments):

@@ -68,3 +68,21 @@ TEST_CASE("progress outside a terminal is a line each tenth", "[migration][outpu
   CHECK(std::count(text.begin(), text.end(), '\n') == 11);
   CHECK(err.text().empty());
 }
+
+TEST_CASE("an output that cannot be written is no success", "[migration][output]") {
+  std::FILE* full = std::fopen("/dev/full", "w");
+  Memory err;
+  for (const bool is_json : {false, true}) {
+    Output output(is_json, full, err.file());
+    output.say("phase P0");
+    CHECK(output.finish(ExitCode::kFine) == ExitCode::kError);
+  }
+  CHECK(err.text().find("could not be written") != std::string::npos);
+  {
+    Output output(false, err.file(), full);
+    output.warn("look here");
+    output.progress(1, 2, "tasks");
+    CHECK(output.finish(ExitCode::kChanged) == ExitCode::kChanged);
+  }
+  std::fclose(full);
+}
