@@ -104,6 +104,7 @@ class Memory(unittest.TestCase):
 
     def setUp(self):
         self.folder = Path(tempfile.mkdtemp(prefix="secrets-"))
+        self.folder.chmod(0o755)  # the user of the host looks into it
         self.addCleanup(shutil.rmtree, self.folder, ignore_errors=True)
         self.foreman = self.enterContext(Foreman())
         self.sshd = self.enterContext(Sshd(self.folder / "sshd", passwords=True))
@@ -117,15 +118,17 @@ class Memory(unittest.TestCase):
         """The server does not take the password, then the key is used. Two jobs at once: the second finds the key decrypted."""
         secret = {name.removeprefix(f"{size}_"): text for name, text in self.planted.items() if name.startswith(size)}
         plans = [str(uuid.uuid4()) for _ in range(2)]
+        searched = self.folder / f"{size}-searched"
         answer = http.post("/dynflow/tasks/launch", {"operation": "ssh", "options": {}, "input": {plan: {
             "action_class": "Proxy::RemoteExecution::Ssh::Actions::RunScript", "action_input": {
-                "hostname": self.sshd.address, "ssh_port": self.sshd.port, "ssh_user": self.sshd.user, "script": "echo began; sleep 2",
+                "hostname": self.sshd.address, "ssh_port": self.sshd.port, "ssh_user": self.sshd.user, "script": f"until test -e {searched}; do sleep 0.1; done",
                 "effective_user": None, "secrets": {name: secret[name] for name in ("ssh_password", "key_passphrase", "effective_user_password")},
                 "sudo_password": secret["sudo_password"], "otp": secret["otp"],
                 "callback": {"task_id": str(uuid.uuid4()), "step_id": 3}}} for plan in plans}})
         self.assertEqual(answer.status, 200, answer.text)
         during = {name for program in programs for name in memory.search(program.process.pid, self.planted)}
         self.assertIn(f"{size}_ssh_password", during, "the search finds nothing at all")
+        searched.touch()
         for plan in plans:
             self.assertEqual(wait_for_task(http, plan)["result"], "success")
         after = {}
@@ -135,7 +138,7 @@ class Memory(unittest.TestCase):
             after.update({program.name: found for program in programs if (found := memory.search(program.process.pid, self.planted))})
             return not after
         try:
-            wait_until(is_clean, "secrets to be gone from memory", 5)
+            wait_until(is_clean, "secrets to be gone from memory", 20)
         except TimeoutError:
             self.fail(f"left in memory: {after}")
 

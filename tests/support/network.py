@@ -1,16 +1,47 @@
 """Ports and waiting. Every wait has a deadline and says what it waited for."""
 
+import random
 import socket
 import time
+from pathlib import Path
+
+
+_reservations = []
+_chance = random.SystemRandom()  # not the generator that tests seed
 
 
 def free_port(host="127.0.0.1"):
-    """A port that was free a moment ago on `host`."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as probe:
+    """A port on `host` that is this process's until it ends. Where the system leaves room, it is none of those that it gives to clients:
+    a server that is down for a while finds its port free again."""
+    first_of_clients = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text(encoding="ascii").split()[0])
+    end = first_of_clients if first_of_clients > 11000 else 65536
+    for _ in range(1000):
+        port = _chance.randrange(10000, end)
+        if _can_listen(host, port) and _reserve(port):
+            return port
+    raise OSError(f"no free port on {host}")
+
+
+def _can_listen(host, port):
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        probe.bind((host, 0))
-        return probe.getsockname()[1]
+        try:
+            probe.bind((host, port))
+        except OSError:
+            return False
+    return True
+
+
+def _reserve(port):
+    """Between the tests that run at the same time: a name in the abstract namespace, which goes with the process."""
+    name = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        name.bind(f"\0smart-proxy-dynflow-test-port-{port}")
+    except OSError:
+        name.close()
+        return False
+    _reservations.append(name)
+    return True
 
 
 def wait_until(condition, what, timeout=20.0, interval=0.02):
