@@ -24,9 +24,7 @@ class Eras(LegacySite):
 
     def change(self, steps, *command):
         """Kills the tool at each of the steps, then lets it finish."""
-        for at, _ in enumerate(steps):
-            began = self.kill_at(steps[at:], *command)
-            self.assertLessEqual(len(began), 2, f"steps that are done are not repeated: {began}")
+        self.kill_at_each(steps, *command)
         self.run_tool(*command, expected=3)
 
     def check_in_process(self):
@@ -41,6 +39,7 @@ class Eras(LegacySite):
         self.start(tree, has_core=False, runs_sidecar=True, edit=edit)
         self.assertEqual(self.phase(), phase)
         self.launch(JOBS, LENGTH)
+        self.hold_a_job()
         internal = ("apply", "--to", "internal", "--hand-over")
         self.assertIn("not installed", self.run_tool(*internal, expected=2).stderr)
         self.install_core()
@@ -48,11 +47,10 @@ class Eras(LegacySite):
         self.assertIn("jobs of ssh run now, and foreman_remote_execution_core.so is not installed beside", refused)
         self.assertEqual(self.files(), self.before)
         self.install_executors()
-        steps = ("snapshot", "settings", "flip", "wait")
-        for at, _ in enumerate(steps):
-            self.kill_at(steps[at:], *internal)
+        self.kill_at_each(("snapshot", "settings", "flip", "wait"), *internal)
         self.assertNotEqual(self.services.pid(UNIT), 0, "nothing is stopped while jobs run")
         self.launch(3, (0, 1))
+        self.release_jobs()
         self.change(("verify", "retire"), *internal)
         self.check_in_process()
         self.run_tool("verify")
@@ -128,9 +126,7 @@ class Eras(LegacySite):
         self.change(("snapshot", "settings", "flip", "wait", "verify", "retire"), "apply", "--to", "internal", "--hand-over")
         before = self.files()
         external = ("apply", "--to", "external", "--hand-over")
-        steps = ("snapshot", "start", "settings", "flip", "wait")
-        for at, _ in enumerate(steps):
-            self.kill_at(steps[at:], *external)
+        self.kill_at_each(("snapshot", "start", "settings", "flip", "wait"), *external)
         self.launch(JOBS, (1, 3))
         self.change(("verify",), *external)
         self.assertEqual(self.mode(), "external")

@@ -2,6 +2,7 @@
 """dynflow-migrate over real processes: P0 to P2 with 200 running jobs, the tool killed at each step; and back."""
 
 import json
+import signal
 import unittest
 
 from migrating_site import UNIT, MigratingSite
@@ -14,18 +15,19 @@ class Migration(MigratingSite):
         before = (self.proxy.config / "settings.d/dynflow.yml").read_text(encoding="utf-8")
         self.assertEqual(json.loads(self.run_tool("status", "--json").stdout)["phase"], "P1")
         self.launch(JOBS, (4, 12))
+        self.hold_a_job()
         apply = ("apply", "--to", "internal")
         self.assertIn("jobs run", self.run_tool(*apply, expected=4).stderr)
         self.assertIn("+:external_core: false", self.run_tool(*apply, "--noop").stdout)
         self.assertEqual((self.proxy.config / "settings.d/dynflow.yml").read_text(encoding="utf-8"), before)
-        steps = ("snapshot", "settings", "flip", "wait")
-        for at, _ in enumerate(steps):
-            began = self.kill_at(steps[at:], *apply, "--hand-over")
-            self.assertLessEqual(len(began), 2, f"steps that are done are not repeated: {began}")
+        self.kill_at_each(("snapshot", "settings", "flip", "wait"), *apply, "--hand-over")
         self.assertEqual(self.services.calls(), [], "nothing is stopped while jobs run")
         self.launch(5, (0, 1))
-        for steps in (("verify", "retire"), ("retire",)):
-            self.kill_at(steps, *apply, "--hand-over")
+        self.release_jobs()
+        self.kill_at_each(("verify", "retire"), *apply, "--hand-over")
+        for verb in ("disable", "stop", "mask"):
+            began, status, said = self.stop_at(f"  {verb} {UNIT}", *apply, "--hand-over")
+            self.assertEqual((began, status), (["retire"], -signal.SIGKILL), said)
         self.run_tool(*apply, "--hand-over", expected=3)
         self.assertEqual(self.mode(), "in-process")
         self.assertEqual(self.services.pid(UNIT), 0)
@@ -37,9 +39,7 @@ class Migration(MigratingSite):
         self.assertEqual(json.loads(self.run_tool("status", "--json").stdout)["phase"], "P2")
 
         self.launch(20, (1, 3))
-        steps = ("start", "settings", "flip", "wait", "verify")
-        for at, _ in enumerate(steps):
-            self.kill_at(steps[at:], "rollback")
+        self.kill_at_each(("start", "settings", "flip", "wait", "verify"), "rollback")
         self.run_tool("rollback", expected=3)
         self.assertEqual(self.mode(), "external")
         self.assertNotEqual(self.services.pid(UNIT), 0)

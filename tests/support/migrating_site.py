@@ -1,6 +1,5 @@
 """A site of real processes that dynflow-migrate moves from external to in-process and back."""
 
-import fcntl
 import os
 import random
 import shutil
@@ -14,7 +13,7 @@ from pathlib import Path
 from foreman import Foreman
 from mode_orders import mode_of
 from network import wait_until
-from programs import CoreService, SmartProxy, binary, test_plugin_folder
+from programs import CoreService, SmartProxy, binary, preload_library, test_plugin_folder
 from script_job import Job
 from sshd import Sshd
 from units import Units
@@ -22,11 +21,14 @@ from units import Units
 UNIT = "smart_proxy_dynflow_core"
 
 
-def line_by_line_pipe():
-    """Its writer is never ahead of its reader by more than a line: it keeps each write by itself, and has room for one."""
-    reader, writer = os.pipe2(os.O_DIRECT | os.O_CLOEXEC)
-    fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, 4096)
-    return reader, writer
+def stopped_at(line, number, command, environment):
+    done = subprocess.run(command, env={**environment, "LD_PRELOAD": preload_library("signal_at_line"), "SIGNAL_AT_LINE": line,
+                                        "SIGNAL_NUMBER": str(int(number))},
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=240, check=False)
+    lines = done.stdout.splitlines()
+    if line not in lines:
+        raise AssertionError(f"the tool did not come to '{line}': {done.stdout}")
+    return [line.removeprefix("step ") for line in lines if line.startswith("step ")], done.returncode, done.stdout
 
 
 class Moved(unittest.TestCase):
@@ -41,6 +43,7 @@ class Moved(unittest.TestCase):
         self.addCleanup(shutil.rmtree, self.folder, ignore_errors=True)
         self.runs = self.folder / "runs"
         self.runs.touch()
+        self.gate = self.folder / "gate"
         self.sshd = self.enterContext(Sshd(self.folder / "sshd", options=("MaxStartups 1000", "LoginGraceTime 300"), log_level="ERROR"))
         self.jobs = set()
 
@@ -56,32 +59,29 @@ class Moved(unittest.TestCase):
             self.assertEqual(done.returncode, expected, done.stdout + done.stderr)
         return done
 
-    def stop_at(self, steps, *arguments, number=signal.SIGKILL):
-        """Runs the tool and sends it the signal as it begins the first of the steps. When an earlier stop came after the end of that
-        step, a later one is met. Which steps it began, its exit status, and what it said afterwards."""
-        began = []
-        reader, writer = line_by_line_pipe()
-        with open(reader, encoding="utf-8") as output:
-            with subprocess.Popen(self.command(*arguments), env=self.environment(), stdout=writer, stderr=subprocess.STDOUT) as tool:
-                os.close(writer)
-                said = ""
-                for line in output:
-                    word, _, step = line.strip().partition(" ")
-                    if word == "step":
-                        began.append(step)
-                        if step in steps:
-                            tool.send_signal(number)
-                            break
-                    said += line
-                said += output.read()
-        return began, tool.returncode, said
+    def stop_at(self, line, *arguments, number=signal.SIGKILL):
+        """Runs the tool, which gets the signal when it has written this line and before it does anything more. Which steps it began, its
+        exit status, and all that it said."""
+        return stopped_at(line, number, self.command(*arguments), self.environment())
 
-    def kill_at(self, steps, *arguments):
-        began, status, said = self.stop_at(steps, *arguments)
-        self.assertEqual(status, -signal.SIGKILL, f"the tool was not killed at {steps}: {said}")
-        return began
+    def kill_at(self, step, *arguments):
+        """As it begins the step."""
+        began, status, said = self.stop_at(f"step {step}", *arguments)
+        self.assertEqual(status, -signal.SIGKILL, f"the tool was not killed at {step}: {said}")
+        self.assertLessEqual(len(began), 2, f"steps that are done are not repeated: {began}")
 
-    def launch(self, count, seconds):
+    def kill_at_each(self, steps, *arguments):
+        for step in steps:
+            self.kill_at(step, *arguments)
+
+    def hold_a_job(self):
+        """One that runs until release_jobs()."""
+        self.launch(1, (0, 0), before=f"while [ -d {self.folder} ] && [ ! -e {self.gate} ]; do sleep 0.1; done")
+
+    def release_jobs(self):
+        self.gate.touch()
+
+    def launch(self, count, seconds, before="true"):
         entries = {}
         for _ in range(count):
             job = Job(self.sshd, "")
@@ -89,7 +89,7 @@ class Moved(unittest.TestCase):
                 job.entry["action_class"] = self.job_class
             # One id for both, so that callbacks and runs can be compared.
             job.entry["action_input"]["callback"]["task_id"] = job.plan_id
-            job.entry["action_input"]["script"] = f"#!/bin/sh\necho {job.plan_id} >> {self.runs}\nsleep {random.uniform(*seconds):.2f}\n"
+            job.entry["action_input"]["script"] = f"#!/bin/sh\necho {job.plan_id} >> {self.runs}\n{before}\nsleep {random.uniform(*seconds):.2f}\n"
             entries[job.plan_id] = job.entry
         answer = self.client.post("/dynflow/tasks/launch", {"operation": "ssh", "input": entries, "options": {}})
         self.assertEqual(answer.status, 200, answer.text)
