@@ -58,7 +58,7 @@ Result<ExitCode> run_rehearse(Context& context) {
   options.ruby = ruby_pair_of(context);
   if (!options.ruby && options.ruby.error().code() == Code::kInvalid) return options.ruby.error();
   const std::string folder = context.options.config_dir.empty() ? "/etc/foreman-proxy" : context.options.config_dir;
-  options.site = read_site((context.options.root == "/" ? "" : context.options.root) + folder);
+  options.site = read_site(folder, context.options.root == "/" ? "" : context.options.root);
   if (context.options.is_noop) {
     context.output.say(fmt::format("would run {} jobs on {} hosts a round through both modes for about {} s, in a folder and on ports of its own",
                                    *jobs, *hosts, *duration));

@@ -43,9 +43,9 @@ void take_ssh(SiteSettings& site, const std::string& folder) {
 
 }  // namespace
 
-SiteSettings read_site(const std::string& config_dir) {
+SiteSettings read_site(const std::string& config_dir, const std::string& root) {
   SiteSettings site;
-  const std::string file = config_dir + "/settings.yml";
+  const std::string file = root + config_dir + "/settings.yml";
   std::error_code problem;
   if (!std::filesystem::exists(file, problem)) {
     site.notes.push_back(fmt::format("there is no {}: default settings, tasks in a file", file));
@@ -56,10 +56,12 @@ SiteSettings read_site(const std::string& config_dir) {
     site.notes.push_back(fmt::format("the site's settings are not used: {}", global.error().message()));
     return site;
   }
-  site.source = config_dir;
+  site.source = root + config_dir;
   site.log_level = global->values.get_string("log_level");
-  take_dynflow(site, global->settings_directory);
-  take_ssh(site, global->settings_directory);
+  // What the file names is below the root, too; what it leaves to the default is there already.
+  const std::string folder = (global->values.is_present("settings_directory") ? root : "") + global->settings_directory;
+  take_dynflow(site, folder);
+  take_ssh(site, folder);
   site.is_tls = global->has_https();
   return site;
 }

@@ -21,7 +21,8 @@ struct SiteSettings {
   std::vector<std::string> notes;  // what is not as at the site, and why; one line each
 };
 
-// `config_dir`: settings.yml and settings.d of the proxy. What cannot be read leaves the defaults and a note.
-SiteSettings read_site(const std::string& config_dir);
+// `config_dir`: settings.yml and settings.d of the proxy; it and what is named in there are below `root`. What cannot be read leaves the
+// defaults and a note.
+SiteSettings read_site(const std::string& config_dir, const std::string& root = {});
 
 }  // namespace dynflow::migration

@@ -5,14 +5,13 @@
 
 #include <map>
 
+#include "migration/site/site.h"
 #include "migration/state/transfer.h"
 #include "shared/base/interrupt.h"
 #include "shared/core/database_choice.h"
 #include "shared/json/json.h"
 #include "shared/persistence/postgres/postgres_store.h"
 #include "shared/persistence/sqlite/sqlite_store.h"
-#include "shared/settings/global.h"
-#include "shared/settings/module.h"
 
 namespace dynflow::migration {
 
@@ -21,17 +20,17 @@ namespace {
 constexpr std::size_t kRefusedShown = 20;
 
 constexpr Option kInspectOptions[] = {
-    {"from", OptionKind::kValue, "DATABASE", "A file or postgresql://...; default: what dynflow.yml names"},
+    {"from", OptionKind::kValue, "DATABASE", "A file or postgresql://...; default: what the proxy uses"},
 };
 constexpr Option kExportOptions[] = {
-    {"from", OptionKind::kValue, "DATABASE", "A file or postgresql://...; default: what dynflow.yml names"},
+    {"from", OptionKind::kValue, "DATABASE", "A file or postgresql://...; default: what the proxy uses"},
     {"to", OptionKind::kValue, "FILE", "The SQLite file to write", true},
     {"only-running", OptionKind::kFlag, "", "Leave finished plans out"},
     {"skip-refused", OptionKind::kFlag, "", "Go on without the plans that cannot be moved"},
 };
 constexpr Option kImportOptions[] = {
     {"from", OptionKind::kValue, "DATABASE", "A file or postgresql://...", true},
-    {"to", OptionKind::kValue, "DATABASE", "A file or postgresql://...; default: what dynflow.yml names"},
+    {"to", OptionKind::kValue, "DATABASE", "A file or postgresql://...; default: what the proxy uses"},
     {"only-running", OptionKind::kFlag, "", "Leave finished plans out"},
     {"skip-refused", OptionKind::kFlag, "", "Go on without the plans that cannot be moved"},
 };
@@ -39,19 +38,15 @@ constexpr Option kImportOptions[] = {
 // A URL without what may be its password.
 std::string shown(const std::string& database) { return core::is_postgres(database) ? "PostgreSQL" : database; }
 
-// What `option` says, or the database of the site's dynflow.yml.
+// What `option` says, or the database that the site's proxy uses.
 Result<std::string> database_of(Context& context, std::string_view option) {
   if (context.arguments.has(option)) return context.arguments.get(option);
-  const std::string folder = (context.options.root == "/" ? "" : context.options.root) +
-                             (context.options.config_dir.empty() ? "/etc/foreman-proxy" : context.options.config_dir);
-  const auto global = settings::load_global(folder + "/settings.yml");
-  if (!global) return global.error().in(fmt::format("--{} is not given", option));
-  const auto dynflow = settings::load_dynflow(global->settings_directory);
-  if (!dynflow) return dynflow.error();
-  if (dynflow->database.value_or("").empty()) {
-    return Error(Code::kInvalid, fmt::format("--{} is not given, and dynflow.yml keeps tasks in memory", option));
-  }
-  return *dynflow->database;
+  const Layout layout = Layout::of(context.options);
+  const Site site = read_site(layout, *services_of(layout));
+  if (!site.problems.empty()) return Error(Code::kInvalid, site.problems.front()).in(fmt::format("--{} is not given", option));
+  const std::string& database = site.proxy_database.value;
+  if (database.empty()) return Error(Code::kInvalid, fmt::format("--{} is not given, and the proxy keeps tasks in memory ({})", option, site.proxy_database.origin));
+  return core::is_postgres(database) ? database : layout.real(database).string();
 }
 
 // Ctrl-C ends the work between two plans, so that the copy of the source goes away.

@@ -183,7 +183,7 @@ class StateTest(unittest.TestCase):
         database.connection.commit()  # and stays open: we have the file in use
         refused = self.state("import", "--from", self.ruby, "--to", self.target, expect=JOBS_RUN)
         self.assertIn("process", refused["signs_of_life"][0])
-        database.add_world("w1", socket.gethostname(), 4194304, time.strftime("%Y-%m-%d %H:%M:%S.000"))
+        database.add_world("w1", socket.gethostname(), 4194304, time.strftime("%Y-%m-%d %H:%M:%S.000", time.gmtime()))
         database.close()
         refused = self.state("import", "--from", self.ruby, "--to", self.target, expect=JOBS_RUN)
         self.assertIn("world w1 gave a sign of life", refused["signs_of_life"][0])
@@ -260,12 +260,41 @@ class StateTest(unittest.TestCase):
         self.state("import", "--from", self.ruby, "--to", direct, expect=CHANGED)
         self.assertEqual(self.dump(exported), self.dump(direct), "whichever way they went, the plans are the same")
 
+    def test_the_database_of_a_site_below_a_root(self):
+        """What its settings name is there, too, and nothing of this machine's."""
+        site = self.folder / "site"
+        modules = site / "etc/foreman-proxy/settings.d"
+        modules.mkdir(parents=True)
+        (site / "var/lib/dynflow").mkdir(parents=True)
+        (site / "etc/foreman-proxy/settings.yml").write_text("---\n:settings_directory: /etc/foreman-proxy/settings.d\n", encoding="ascii")
+        (modules / "dynflow.yml").write_text("---\n:enabled: true\n:database: /var/lib/dynflow/tasks.sqlite\n", encoding="ascii")
+        self.make("2.0.0", 25).close()
+        root = ("--root", site)
+        self.assertEqual(self.state("import", "--from", self.ruby, *root, expect=CHANGED)["moved"], 5)
+        self.assertTrue((site / "var/lib/dynflow/tasks.sqlite").exists())
+        self.assertEqual(self.state("inspect", *root, expect=FINE)["plans"], 5)
+        self.assertEqual(self.state("export", "--to", self.target, *root, expect=CHANGED)["moved"], 5)
+        # The unit's environment counts more than the file.
+        (site / "etc/default").mkdir()
+        (site / "etc/default/foreman-proxy").write_text("DYNFLOW_DB_CONN_STRING=sqlite:///var/lib/dynflow/other.sqlite\n", encoding="ascii")
+        self.assertIn(f"{site}/var/lib/dynflow/other.sqlite: no such file", self.state("inspect", *root, expect=ERROR)["error"])
+        (modules / "dynflow.yml").write_text("---\n:enabled: true\n:database:\n", encoding="ascii")
+        (site / "etc/default/foreman-proxy").unlink()
+        self.assertIn("the proxy keeps tasks in memory", self.state("inspect", *root, expect=ERROR)["error"])
+
     def start_postgres(self):
         self.folder.chmod(0o755)
         postgres = Postgres(self.folder / "postgres")
         postgres.start()
         self.addCleanup(postgres.stop)
         return postgres
+
+    @staticmethod
+    def changes(postgres):
+        """How many rows were written so far. Who wrote them is counted when he has gone."""
+        alone = "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend'"
+        wait_until(lambda: postgres.query(alone) == [["1"]], "the end of all others", 60)
+        return postgres.query("SELECT sum(n_tup_ins + n_tup_upd + n_tup_del) FROM pg_stat_user_tables")
 
     def check_ruby_in_postgresql(self, release, schema, kind):
         database = self.make(release, schema)
@@ -278,16 +307,16 @@ class StateTest(unittest.TestCase):
         url = postgres.url()
         seen = self.state("inspect", "--from", url, expect=FINE)
         self.assertEqual([seen["kind"], seen["plans"], seen["with_secrets"], seen["refused"]], [kind, 6, 1, []])
-        before = postgres.query("SELECT sum(n_tup_ins + n_tup_upd + n_tup_del) FROM pg_stat_user_tables")
+        before = self.changes(postgres)
         with_it = subprocess.Popen([program("psql"), "--quiet", url], stdin=subprocess.PIPE)
-        wait_until(lambda: len(postgres.query("SELECT 1 FROM pg_stat_activity WHERE application_name = 'psql'")) == 2, "a client of the database")
+        wait_until(lambda: len(postgres.query("SELECT 1 FROM pg_stat_activity WHERE application_name = 'psql'")) == 2, "a client of the database", 60)
         refused = self.state("import", "--from", url, "--to", self.target, expect=JOBS_RUN)
         self.assertRegex(refused["signs_of_life"][0], r"process \d+ of the server \(psql, from 127\.0\.0\.1\)")
         with_it.communicate(b"\\q\n")
-        wait_until(lambda: len(postgres.query("SELECT 1 FROM pg_stat_activity WHERE application_name = 'psql'")) == 1, "its end")
+        wait_until(lambda: len(postgres.query("SELECT 1 FROM pg_stat_activity WHERE application_name = 'psql'")) == 1, "its end", 60)
         self.assertEqual(self.state("import", "--from", url, "--to", self.target, expect=CHANGED)["moved"], 6)
         self.assertEqual(self.state("import", "--from", url, "--to", self.target, expect=FINE)["already_there"], 6)
-        self.assertEqual(postgres.query("SELECT sum(n_tup_ins + n_tup_upd + n_tup_del) FROM pg_stat_user_tables"), before)
+        self.assertEqual(self.changes(postgres), before)
         direct = self.folder / "direct.sqlite"
         self.state("import", "--from", self.ruby, "--to", direct, expect=CHANGED)
         self.assertEqual(self.dump(self.target), self.dump(direct), "as if it had come from SQLite")
@@ -310,7 +339,7 @@ class StateTest(unittest.TestCase):
                 "hostname": "host", "script": "true", "callback": {"task_id": task, "step_id": 3}}}
             answer = proxy.http.post("/dynflow/tasks/launch", {"operation": "ssh", "input": {task: entry}, "options": {}})
             self.assertEqual(answer.status, 200, answer.text)
-            wait_until(lambda: foreman.received(), "a callback that is refused")
+            wait_until(lambda: foreman.received(), "a callback that is refused", 60)
             self.assertIn("world", self.state("export", "--from", url, "--to", self.target, expect=JOBS_RUN)["signs_of_life"][0])
         rows = "SELECT id, attempts, owner, version FROM outbox"
         before = postgres.query(rows)

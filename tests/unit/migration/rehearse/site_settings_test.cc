@@ -46,6 +46,16 @@ TEST_CASE("A site on PostgreSQL is rehearsed on a file, with a note") {
   CHECK(mentions(site.notes, "PostgreSQL"));
 }
 
+TEST_CASE("The folder of the modules is below the root, too") {
+  const auto playground = Playground::make();
+  REQUIRE(playground.ok());
+  const auto modules = playground->folder("etc/modules");
+  REQUIRE(modules.ok());
+  REQUIRE(write_file(playground->path() / "etc/settings.yml", "---\n:settings_directory: /etc/modules\n").ok());
+  REQUIRE(write_file(*modules / "dynflow.yml", "---\n:enabled: true\n:database:\n:max_running_runners: 7\n").ok());
+  CHECK(read_site("/etc", playground->path()).runner_limits.max_running == 7);
+}
+
 TEST_CASE("A file with a mistake is not used, and the note names the line") {
   const auto playground = Playground::make();
   REQUIRE(playground.ok());
