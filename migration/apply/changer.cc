@@ -60,8 +60,8 @@ Result<ExitCode> Changer::drain(std::chrono::seconds patience) {
   if (*found == nullptr) return ExitCode::kFine;
   const auto mode = (*found)->mode();
   if (mode.ok() && mode->drained.empty()) {
+    if (auto noted = note_drain(true); !noted) return noted.error();
     if (const auto drained = (*found)->drain(true); !drained.ok()) return drained.error();
-    journal_.is_drained = true;
   } else if (!mode.ok() && mode.error().code() != Code::kNotFound) {
     return mode.error();
   } else if (!mode.ok()) {
@@ -89,12 +89,23 @@ Result<ExitCode> Changer::drain(std::chrono::seconds patience) {
 }
 
 Status Changer::undrain() {
-  if (!std::exchange(journal_.is_drained, false)) return {};
+  if (!journal_.is_drained) return {};
   const auto found = proxy();
   if (!found) return found.error();
-  if (*found == nullptr) return {};
-  const auto done = (*found)->drain(false);
-  return done.ok() ? Status() : Status(done.error());
+  if (*found != nullptr) {
+    if (const auto done = (*found)->drain(false); !done.ok()) return done.error();
+  }
+  return note_drain(false);
+}
+
+// Before launches are refused: a tool that is killed then does not leave them refused for ever. What the journal says of the last change stays.
+Status Changer::note_drain(bool is_drained) {
+  journal_.is_drained = is_drained;
+  auto found = place_.journal();
+  if (!found) return found.error();
+  Journal kept = found->value_or(Journal{"drain", "", false, true, false, {}});
+  kept.is_drained = is_drained;
+  return place_.save(kept);
 }
 
 Result<ExitCode> Changer::begin(const std::string& kind, const std::string& snapshot, const ChangeOptions& options) {
@@ -120,9 +131,11 @@ Result<ExitCode> Changer::begin(const std::string& kind, const std::string& snap
 Result<ExitCode> Changer::run(const std::string& kind, const std::string& snapshot, const ChangeOptions& options) {
   auto found = place_.journal();
   if (!found) return found.error();
+  if (*found) journal_.is_drained = (*found)->is_drained;
   if (*found && !(*found)->is_finished) {
     if ((*found)->kind != kind && kind != "rollback") {
-      return Error(Code::kConflict, fmt::format("a change to {} was begun and not finished: go on with it, or take it back with rollback", (*found)->kind));
+      const std::string begun = (*found)->kind == "rollback" ? "a rollback" : fmt::format("a change to {}", (*found)->kind);
+      return Error(Code::kConflict, fmt::format("{} was begun and not finished: go on with it, or go back with rollback", begun));
     }
     if ((*found)->kind == kind) {
       journal_ = **found;
@@ -242,9 +255,12 @@ Status Changer::flip() {
     const auto mode = (*found)->begin(wants_external(), journal_.is_forced);
     if (mode.ok()) return {};
     const Error& error = mode.error();
-    if (error.code() == Code::kNotFound || error.code() == Code::kForbidden) {
-      // A proxy without hand-over, or not one for us: its restart reads the settings and loses what ran in it.
-      if (!journal_.is_forced || error.code() == Code::kForbidden) {
+    if (error.code() == Code::kForbidden) {
+      return Error(Code::kForbidden, fmt::format("{}: the proxy does not let this program in; this host has to be among its :trusted_hosts: (check C20)", error.message()));
+    }
+    if (error.code() == Code::kNotFound) {
+      // A proxy without hand-over: its restart reads the settings and loses what ran in it.
+      if (!journal_.is_forced) {
         return Error(Code::kConflict, fmt::format("{}: this proxy cannot be asked for a hand-over (--force restarts it and may lose jobs)", error.message()));
       }
       return act("restart", kProxyUnit);

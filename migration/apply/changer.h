@@ -52,8 +52,9 @@ class Changer {
   Result<std::int64_t> jobs();
   // Refuses launches and waits; kJobsRun when jobs still run after that time. A proxy without a drain is waited for only.
   Result<ExitCode> drain(std::chrono::seconds patience);
-  // Takes launches again when this change has them refused.
+  // Takes launches again when this change, or one before it that was killed, has them refused.
   Status undrain();
+  Status note_drain(bool is_drained);
   bool wants_external() const;
 
   Context& context_;

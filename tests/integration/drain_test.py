@@ -12,6 +12,7 @@ import uuid
 from pathlib import Path
 
 from foreman import Foreman
+from migrating_site import stopped_at
 from network import wait_until
 from programs import CoreService, SmartProxy, binary, wait_for_task
 from units import Units
@@ -165,7 +166,7 @@ class Drain(unittest.TestCase):
         self.assertEqual((self.proxy.config / "settings.d/dynflow.yml").read_text(encoding="utf-8"), before)
         with subprocess.Popen(self.command(*apply, "60"), env=self.environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                               text=True) as tool:
-            wait_until(self.drained, "the drain", 20)
+            wait_until(self.drained, "the drain", 60)
             self.assertEqual(launch(self.proxy.http, "true")[1].status, 503)
             gate.touch()
             told = tool.stdout.read()
@@ -177,13 +178,31 @@ class Drain(unittest.TestCase):
     def test_a_change_that_was_killed_takes_launches_again_at_its_end(self):
         self.start(True)
         apply = ("apply", "--to", "internal", "--drain", "60")
-        with subprocess.Popen(self.command(*apply), env=self.environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as tool:
-            for line in tool.stdout:
-                if line == "step flip\n":
-                    break
-            tool.kill()
+        _, status, said = stopped_at("step flip", signal.SIGKILL, self.command(*apply), self.environment())
+        self.assertEqual(status, -signal.SIGKILL, said)
         self.assertIsNotNone(self.drained())
         self.tool(*apply, expected=3)
+        self.assertIsNone(self.drained())
+
+    def test_a_drain_that_was_killed_ends_with_the_next_change(self):
+        self.start(True)
+        plan, gate = self.held_job()
+        apply = ("apply", "--to", "internal", "--drain", "60")
+        _, status, said = stopped_at("0/1 jobs ended", signal.SIGKILL, self.command(*apply), self.environment())
+        self.assertEqual(status, -signal.SIGKILL, said)
+        self.assertIsNotNone(self.drained())
+        gate.touch()
+        self.tool(*apply, expected=3)
+        self.assertIsNone(self.drained())
+        self.foreman.wait_for(1, task_id=plan)
+
+    def test_a_change_that_was_killed_takes_launches_again_when_it_is_taken_back(self):
+        self.start(True)
+        _, status, said = stopped_at("step wait", signal.SIGKILL, self.command("apply", "--to", "internal", "--drain", "60"), self.environment())
+        self.assertEqual(status, -signal.SIGKILL, said)
+        self.assertIsNotNone(self.drained())
+        self.tool("rollback", expected=3)
+        self.assertEqual(self.proxy.http.get("/dynflow/mode").json()["state"], "external")
         self.assertIsNone(self.drained())
 
 
