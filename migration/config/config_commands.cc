@@ -121,11 +121,11 @@ Result<ExitCode> run_set(Context& context) {
   const auto before = read_file(site.layout.real(file->path));
   if (!before) return before.error();
   const std::string value = context.arguments.get("VALUE");
-  const auto after = value.empty() ? unset_key(*before, key) : set_key(*before, key, value);
+  const auto keys = table.file == "dynflow.yml" ? settings::StringKeys::kIgnored : settings::StringKeys::kAccepted;
+  const auto after = value.empty() ? unset_key(*before, key, keys) : set_key(*before, key, value, keys);
   if (!after) return after.error().in(file->path);
   auto document = settings::parse_yaml(*after, file->path);
   if (!document) return document.error();
-  const auto keys = table.file == "dynflow.yml" ? settings::StringKeys::kIgnored : settings::StringKeys::kAccepted;
   if (auto values = settings::Values::read(table, document->root, keys); !values) return values.error();
   return write_or_show(context, site.layout, Move{{{file->path, *before, *after}}, {}});
 }

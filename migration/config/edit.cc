@@ -11,6 +11,8 @@ namespace dynflow::migration {
 
 namespace {
 
+using settings::StringKeys;
+
 // Lines with their ends, so that joining gives the text back.
 std::vector<std::string> lines_of(std::string_view text) {
   std::vector<std::string> lines;
@@ -59,12 +61,12 @@ std::size_t end_of_value(std::string_view text) {
   return text.size();
 }
 
-std::optional<Parts> parts_of(std::string_view line, std::string_view key) {
+std::optional<Parts> parts_of(std::string_view line, std::string_view key, StringKeys keys) {
   Parts parts;
   parts.end = end_of(line);
   std::string_view rest = line.substr(0, line.size() - parts.end.size());
   for (const std::string& form : {fmt::format(":{}:", key), fmt::format("\":{}\":", key), fmt::format("{}:", key), fmt::format("':{}':", key)}) {
-    if (!rest.starts_with(form)) continue;
+    if (!rest.starts_with(form) || (keys == StringKeys::kIgnored && form.find(':') == form.size() - 1)) continue;
     std::size_t at = form.size();
     if (at < rest.size() && rest[at] != ' ' && rest[at] != '\t') return std::nullopt;
     while (at < rest.size() && (rest[at] == ' ' || rest[at] == '\t')) ++at;
@@ -91,16 +93,17 @@ bool continues(const std::vector<std::string>& lines, std::size_t at) {
   return false;
 }
 
-std::optional<std::size_t> find_key(const std::vector<std::string>& lines, std::string_view key) {
+std::optional<std::size_t> find_key(const std::vector<std::string>& lines, std::string_view key, StringKeys keys) {
   std::optional<std::size_t> found;
   for (std::size_t at = 0; at < lines.size(); ++at) {
-    if (parts_of(lines[at], key)) found = at;
+    if (parts_of(lines[at], key, keys)) found = at;
   }
   return found;
 }
 
-const settings::Node* member(const settings::Node& root, std::string_view key) {
+const settings::Node* member(const settings::Node& root, std::string_view key, StringKeys keys) {
   for (const settings::Member& each : root.members) {
+    if (keys == StringKeys::kIgnored && each.key.type != settings::NodeType::kSymbol) continue;
     if (each.key.is_text() && each.key.text == key) return &each.value;
   }
   return nullptr;
@@ -117,10 +120,10 @@ bool same(const settings::Node& one, const settings::Node& other) {
 }
 
 // The edited text must read as wanted; else nothing is written.
-Result<std::string> proven(std::string text, std::string_view key, const settings::Node* wanted) {
+Result<std::string> proven(std::string text, std::string_view key, const settings::Node* wanted, StringKeys keys) {
   auto document = settings::parse_yaml(text, "the edited file");
   if (!document) return Error(Code::kUnprocessable, document.error().message());
-  const settings::Node* found = member(document->root, key);
+  const settings::Node* found = member(document->root, key, keys);
   if ((found == nullptr) != (wanted == nullptr) || (wanted != nullptr && !same(*found, *wanted))) {
     return Error(Code::kUnprocessable, fmt::format(":{}: cannot be edited by line here; please do it by hand", key));
   }
@@ -129,30 +132,30 @@ Result<std::string> proven(std::string text, std::string_view key, const setting
 
 }  // namespace
 
-std::optional<std::string> written_value(std::string_view text, std::string_view key) {
+std::optional<std::string> written_value(std::string_view text, std::string_view key, StringKeys keys) {
   const auto lines = lines_of(text);
-  const auto at = find_key(lines, key);
+  const auto at = find_key(lines, key, keys);
   if (!at) return std::nullopt;
-  return std::string(parts_of(lines[*at], key)->value);
+  return std::string(parts_of(lines[*at], key, keys)->value);
 }
 
-Result<std::string> set_key(std::string_view text, std::string_view key, std::string_view value) {
+Result<std::string> set_key(std::string_view text, std::string_view key, std::string_view value, StringKeys keys) {
   auto now = settings::parse_yaml(text, "the file");
   if (!now) return now.error();
   auto wanted = settings::parse_yaml(fmt::format(":k: {}", value), "the value");
   if (!wanted) return wanted.error();
-  const settings::Node* target = member(wanted->root, "k");
+  const settings::Node* target = member(wanted->root, "k", StringKeys::kAccepted);
   if (target == nullptr || value.find('\n') != std::string_view::npos) return Error(Code::kInvalid, "the value must be one line of YAML");
-  const settings::Node* current = member(now->root, key);
+  const settings::Node* current = member(now->root, key, keys);
   if (current != nullptr && same(*current, *target)) return std::string(text);
 
   auto lines = lines_of(text);
-  if (const auto at = find_key(lines, key)) {
+  if (const auto at = find_key(lines, key, keys)) {
     if (continues(lines, *at)) return Error(Code::kUnprocessable, fmt::format(":{}: spans several lines; please edit it by hand", key));
-    const Parts parts = *parts_of(lines[*at], key);
+    const Parts parts = *parts_of(lines[*at], key, keys);
     const std::string_view blank = parts.before.ends_with(' ') || parts.before.ends_with('\t') ? "" : " ";
     lines[*at] = fmt::format("{}{}{}{}{}", parts.before, blank, value, parts.comment, parts.end);
-    return proven(joined(lines), key, target);
+    return proven(joined(lines), key, target, keys);
   }
   std::string_view end = "\n";
   if (!lines.empty() && end_of(lines.front()) == "\r\n") end = "\r\n";
@@ -162,20 +165,20 @@ Result<std::string> set_key(std::string_view text, std::string_view key, std::st
     if (!line.starts_with('#')) continue;
     line.remove_prefix(1);
     while (line.starts_with(' ')) line.remove_prefix(1);
-    if (parts_of(line, key)) place = at + 1;
+    if (parts_of(line, key, StringKeys::kAccepted)) place = at + 1;
   }
   if (place > 0 && end_of(lines[place - 1]).empty()) lines[place - 1] += end;
   lines.insert(lines.begin() + static_cast<std::ptrdiff_t>(place), fmt::format(":{}: {}{}", key, value, end));
-  return proven(joined(lines), key, target);
+  return proven(joined(lines), key, target, keys);
 }
 
-Result<std::string> unset_key(std::string_view text, std::string_view key) {
+Result<std::string> unset_key(std::string_view text, std::string_view key, StringKeys keys) {
   auto lines = lines_of(text);
-  while (const auto at = find_key(lines, key)) {
+  while (const auto at = find_key(lines, key, keys)) {
     if (continues(lines, *at)) return Error(Code::kUnprocessable, fmt::format(":{}: spans several lines; please edit it by hand", key));
     lines[*at] = fmt::format("#{}", lines[*at]);
   }
-  return proven(joined(lines), key, nullptr);
+  return proven(joined(lines), key, nullptr, keys);
 }
 
 std::string unified_diff(std::string_view path, std::string_view before, std::string_view after) {

@@ -9,6 +9,7 @@
 #include "migration/config/edit.h"
 #include "migration/config/unit_drop_in.h"
 #include "shared/base/file.h"
+#include "shared/base/url_text.h"
 
 namespace dynflow::migration {
 
@@ -72,8 +73,11 @@ Rule rule_of(std::string_view key, std::string_view& text) {
   return is_key_of(settings::dynflow_table(), key) ? Rule::kToDynflow : Rule::kEnds;
 }
 
-Status carry(std::string& text, const std::string& file, Fate& fate) {
-  if (const auto there = written_value(text, fate.key)) {
+// Ruby's modules do not look at keys without a colon.
+constexpr auto kModule = settings::StringKeys::kIgnored;
+
+Status carry(std::string& text, const std::string& file, settings::StringKeys keys, Fate& fate) {
+  if (const auto there = written_value(text, fate.key, keys)) {
     fate.needs_attention = *there != fate.value;
     if (there->empty()) fate.text = fmt::format("not moved: {} has :{}: already, which counts; compare them", file, fate.key);
     else fate.text = fate.needs_attention ? fmt::format("not moved: {} says {}, which counts", file, *there) : fmt::format("{} says the same", file);
@@ -84,7 +88,7 @@ Status carry(std::string& text, const std::string& file, Fate& fate) {
     fate.needs_attention = true;
     return {};
   }
-  auto edited = set_key(text, fate.key, fate.value);
+  auto edited = set_key(text, fate.key, fate.value, keys);
   if (!edited) return edited.error().in(file);
   text = *std::move(edited);
   fate.text = fmt::format("moved to {}", file);
@@ -103,9 +107,9 @@ Status decide_fates(const Site& site, Texts& texts, Move& move) {
     const Rule rule = rule_of(setting.key, words);
     Status done;
     if (rule == Rule::kToDynflow) {
-      done = carry(texts.dynflow, site.dynflow_file, fate);
+      done = carry(texts.dynflow, site.dynflow_file, kModule, fate);
     } else if (rule == Rule::kToGlobal) {
-      done = carry(texts.global, site.settings_file, fate);
+      done = carry(texts.global, site.settings_file, settings::StringKeys::kAccepted, fate);
     } else if (rule == Rule::kOwnIdentity) {
       const auto own = written_value(texts.global, fate.key);
       fate.needs_attention = own && *own != fate.value;
@@ -124,10 +128,24 @@ Status separate_databases(const Site& site, std::string& dynflow) {
   const std::string& mine = site.proxy_database.value;
   if (mine.empty() || mine != site.sidecar_database.value || mine.find("://") != std::string::npos) return {};
   const std::filesystem::path path(mine);
-  auto edited = set_key(dynflow, "database", (path.parent_path() / (path.stem().string() + "-proxy" + path.extension().string())).string());
+  auto edited = set_key(dynflow, "database", (path.parent_path() / (path.stem().string() + "-proxy" + path.extension().string())).string(), kModule);
   if (!edited) return edited.error().in(site.dynflow_file);
   dynflow = *std::move(edited);
   return {};
+}
+
+// Without what may be passwords in URLs: of databases, of proxies towards the outside.
+std::string without_secrets(std::string_view text) {
+  std::string shown;
+  while (!text.empty()) {
+    const auto scheme = text.find("://");
+    const auto first = scheme == std::string_view::npos ? text.size() : text.find_last_of(" \t\n\"'=", scheme) + 1;
+    const auto end = scheme == std::string_view::npos ? text.size() : std::min(text.find_first_of(" \t\r\n\"'", scheme), text.size());
+    shown += text.substr(0, first);
+    shown += without_credentials(std::string(text.substr(first, end - first)));
+    text.remove_prefix(end);
+  }
+  return shown;
 }
 
 Result<std::string> text_or_empty(const std::filesystem::path& path) {
@@ -159,10 +177,10 @@ Result<Move> move_to(const Site& site, Target target) {
   }
   Result<std::string> edited = texts.dynflow;
   if (target == Target::kMerged) {
-    edited = unset_key(texts.dynflow, "external_core");
-    if (edited.ok()) edited = unset_key(*edited, "core_url");
+    edited = unset_key(texts.dynflow, "external_core", kModule);
+    if (edited.ok()) edited = unset_key(*edited, "core_url", kModule);
   } else {
-    edited = set_key(texts.dynflow, "external_core", target == Target::kExternal ? "true" : "false");
+    edited = set_key(texts.dynflow, "external_core", target == Target::kExternal ? "true" : "false", kModule);
   }
   if (!edited) return edited.error().in(site.dynflow_file);
   const std::string_view from = target == Target::kExternal ? kProxyUnit : kSidecarUnit;
@@ -180,7 +198,7 @@ Result<Move> move_to(const Site& site, Target target) {
 std::string diff_of(const Move& move) {
   std::string text;
   for (const FileChange& change : move.changes) text += unified_diff(change.path, change.before, change.after);
-  return text;
+  return without_secrets(text);
 }
 
 Status write(const Layout& layout, const Move& move) {

@@ -37,7 +37,7 @@ struct Move {
 // Errors: kInvalid, kUnprocessable: a file that cannot be read or edited by line.
 Result<Move> move_to(const Site& site, Target target);
 
-// The changes as one unified diff.
+// The changes as one unified diff, to look at: without the credentials in URLs. Empty when nothing changes.
 std::string diff_of(const Move& move);
 // Writes them, with backups. On an error those before it are written.
 Status write(const Layout& layout, const Move& move);

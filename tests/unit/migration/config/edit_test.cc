@@ -43,6 +43,15 @@ TEST_CASE("what cannot be edited by line is left alone", "[migration][edit]") {
   CHECK_FALSE(set_key(":a: 1\n", "a", "[").ok());
 }
 
+TEST_CASE("a key that nobody looks at is not the one", "[migration][edit]") {
+  constexpr auto kModule = settings::StringKeys::kIgnored;
+  CHECK(set_key("---\nexternal_core: true\n:b: 2\n", "external_core", "false", kModule).value() == "---\nexternal_core: true\n:b: 2\n:external_core: false\n");
+  CHECK(set_key("---\nexternal_core: false\n", "external_core", "false", kModule).value() == "---\nexternal_core: false\n:external_core: false\n");
+  CHECK(unset_key("---\nexternal_core: true\n:external_core: true\n", "external_core", kModule).value() == "---\nexternal_core: true\n#:external_core: true\n");
+  CHECK_FALSE(written_value("a: 1\n", "a", kModule).has_value());
+  CHECK(set_key("http_port: 1\n", "http_port", "2").value() == "http_port: 2\n");
+}
+
 TEST_CASE("a key becomes a comment", "[migration][edit]") {
   CHECK(unset_key(":a: 1\n:b: 2\n:a: 3\n", "a").value() == "#:a: 1\n:b: 2\n#:a: 3\n");
   CHECK(unset_key(":b: 2\n", "a").value() == ":b: 2\n");

@@ -67,6 +67,26 @@ TEST_CASE("settings that only the sidecar had go to where they count", "[migrati
   CHECK((after.proxy_database.value.empty() || after.proxy_database.value != after.sidecar_database.value));
 }
 
+TEST_CASE("a diff to look at has no passwords", "[migration][move]") {
+  Tree tree("el-2.4-sidecar");
+  tree.write("etc/foreman-proxy/settings.d/dynflow.yml", "---\n:database: postgresql://dynflow:geheim@db.example.com/dynflow # mine@home\n:external_core: true\n");
+  tree.write("etc/sysconfig/smart_proxy_dynflow_core", "https_proxy=http://user:geheim@proxy.example.com:3128\n");
+  const auto move = move_to(site_of(tree.root()), Target::kInternal).value();
+  const std::string diff = diff_of(move);
+  CHECK(diff.find("geheim") == std::string::npos);
+  CHECK(diff.find(" :database: postgresql://...@db.example.com/dynflow # mine@home\n-:external_core: true\n+:external_core: false\n") != std::string::npos);
+  CHECK(diff.find("+Environment=\"https_proxy=http://...@proxy.example.com:3128\"\n") != std::string::npos);
+  REQUIRE(write(layout_of(tree.root()), move).ok());
+  CHECK(content(tree.root() / "etc/systemd/system/foreman-proxy.service.d/60-dynflow-migrate.conf").find("geheim") != std::string::npos);
+}
+
+TEST_CASE("a key without its colon does not decide", "[migration][move]") {
+  Tree tree("el-2.4-sidecar");
+  tree.write("etc/foreman-proxy/settings.d/dynflow.yml", "---\n:enabled: true\nexternal_core: true\n");
+  REQUIRE(write(layout_of(tree.root()), move_to(site_of(tree.root()), Target::kInternal).value()).ok());
+  CHECK(site_of(tree.root()).external_core() == false);
+}
+
 TEST_CASE("broken files are refused with their line", "[migration][move]") {
   Tree tree("el-2.4-sidecar");
   tree.write("etc/foreman-proxy/settings.d/dynflow.yml", ":external_core: \"yes\"\n");
