@@ -14,8 +14,9 @@ Result<std::optional<long>> Arguments::number(std::string_view name) const {
   const std::string text = get(name);
   long value = 0;
   const auto [end, problem] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (problem != std::errc() || end != text.data() + text.size() || value < 0) {
-    return Error(Code::kInvalid, "--" + std::string(name) + ": expected a whole number from 0 on, got '" + text + "'");
+  constexpr long kMost = 1'000'000'000;  // of seconds that is for ever
+  if (problem != std::errc() || end != text.data() + text.size() || value < 0 || value > kMost) {
+    return Error(Code::kInvalid, "--" + std::string(name) + ": expected a whole number from 0 to " + std::to_string(kMost) + ", got '" + text + "'");
   }
   return std::optional(value);
 }

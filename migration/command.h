@@ -48,7 +48,7 @@ class Arguments {
   bool has(std::string_view name) const { return values_.contains(name); }
   // Empty when it was not said.
   std::string get(std::string_view name) const;
-  // kInvalid with the option's name when it is no whole number from 0 on.
+  // kInvalid with the option's name when it is no whole number from 0 to 1,000,000,000.
   Result<std::optional<long>> number(std::string_view name) const;
 
  private:

@@ -1,11 +1,14 @@
 #include "migration/command_line.h"
 
 #include <CLI/CLI.hpp>
+#include <filesystem>
 #include <map>
 #include <memory>
+#include <optional>
 
 #include "migration/commands.h"
 #include "migration/reference.h"
+#include "migration/site/layout.h"
 #include "shared/json/json.h"
 
 namespace dynflow::migration {
@@ -67,6 +70,16 @@ CLI::App* parent_of(CLI::App& app, std::map<std::string, CLI::App*>& groups, std
   return made;
 }
 
+// A name with a slip of the pen is no empty site, in which everything would be made anew.
+std::optional<std::string> missing_folder(const GlobalOptions& options) {
+  std::error_code ignored;
+  if (!std::filesystem::is_directory(options.root, ignored)) return "--root: there is no folder " + options.root;
+  if (!options.config_dir.empty() && !std::filesystem::is_directory(Layout::of(options).real(options.config_dir), ignored)) {
+    return "--config-dir: there is no folder " + options.config_dir;
+  }
+  return std::nullopt;
+}
+
 int run(const Parsed& parsed, const GlobalOptions& options) {
   Arguments arguments;
   for (const auto& slot : parsed.slots) {
@@ -74,7 +87,8 @@ int run(const Parsed& parsed, const GlobalOptions& options) {
   }
   Output output(options.is_json, stdout, stderr);
   Context context{options, arguments, output};
-  const Result<ExitCode> result = parsed.command->run(context);
+  const auto missing = missing_folder(options);
+  const Result<ExitCode> result = missing ? Result<ExitCode>(Error(Code::kNotFound, *missing)) : parsed.command->run(context);
   ExitCode code = ExitCode::kError;
   if (result.ok()) {
     code = *result;

@@ -27,7 +27,9 @@ constexpr std::array kApplyOptions = {
 constexpr std::array kVerifyOptions = {
     Option{"no-foreman", OptionKind::kFlag, "", "Do not send Foreman a callback that it has to refuse"},
     Option{"no-launch", OptionKind::kFlag, "", "Do not launch a task that does nothing"}};
-constexpr std::array kRollbackOptions = {Option{"to", OptionKind::kValue, "SNAPSHOT", "Which snapshot; default: that of the last change"}};
+constexpr std::array kRollbackOptions = {
+    Option{"to", OptionKind::kValue, "SNAPSHOT", "Which snapshot; default: that of the last change"},
+    Option{"force", OptionKind::kFlag, "", "Go on although jobs may be lost"}};
 
 struct Read {
   Layout layout;
@@ -52,29 +54,35 @@ std::string_view words_of_step(std::string_view step) {
   return "disable, stop and mask smart_proxy_dynflow_core";
 }
 
+void say_steps(Context& context, const std::vector<std::string>& steps) {
+  Json actions = Json::array();
+  for (const std::string& step : steps) {
+    actions.push_back({{"step", step}, {"does", std::string(words_of_step(step))}});
+    context.output.say(fmt::format("{}. {}: {}", actions.size(), step, words_of_step(step)));
+  }
+  context.output.document()["actions"] = std::move(actions);
+}
+
 Result<ExitCode> show_plan(Context& context, const Site& site, const std::string& kind) {
   const auto move = move_to(site, *parse_target(kind));
   if (!move) return move.error();
   const std::string diff = diff_of(*move);
-  Json actions = Json::array();
   if (!diff.empty()) context.output.say(diff.substr(0, diff.size() - 1));
-  for (const std::string& step : steps_of(kind, false)) {
-    actions.push_back({{"step", step}, {"does", std::string(words_of_step(step))}});
-    context.output.say(fmt::format("{}. {}: {}", actions.size(), step, words_of_step(step)));
-  }
+  say_steps(context, steps_of(kind, false));
   context.output.document()["diff"] = diff;
-  context.output.document()["actions"] = std::move(actions);
   return ExitCode::kFine;
 }
 
 Result<ExitCode> run_plan(Context& context) { return show_plan(context, read(context).site, context.arguments.get("to")); }
 
 // Whether settings, mode and core service are as `kind` wants them.
-bool is_there_already(Context& context, const Site& site, const std::string& kind) {
+bool is_there_already(Context& context, const Site& site, const Services& services, const std::string& kind) {
   const bool wants_external = kind == "external";
   const auto move = move_to(site, wants_external ? Target::kExternal : Target::kInternal);
   if (!move.ok() || !move->changes.empty()) return false;
   if (site.sidecar_unit.is_known && site.sidecar_unit.is_active != wants_external) return false;
+  // It would run again after the next boot.
+  if (!wants_external && services.can_act() && site.sidecar_unit.is_enabled) return false;
   if (!site.layout.is_live() && context.options.proxy_url.empty()) return true;
   auto proxy = RunningProxy::find(site, context.options);
   if (!proxy.ok()) return false;
@@ -116,9 +124,13 @@ Result<ExitCode> run_apply(Context& context) {
   const auto journal = place->journal();
   if (!journal) return journal.error();
   const bool is_under_way = *journal && !(*journal)->is_finished;
-  if (!is_under_way && is_there_already(context, now.site, kind)) {
+  if (!is_under_way && is_there_already(context, now.site, *now.services, kind)) {
     context.output.say("nothing to do");
     return ExitCode::kFine;
+  }
+  const UnitState& sidecar = now.site.sidecar_unit;
+  if (kind == "external" && !is_under_way && now.services->can_act() && sidecar.is_known && !sidecar.is_installed && !sidecar.is_masked) {
+    return Error(Code::kNotFound, fmt::format("{} is not installed: install its package first", kSidecarUnit));
   }
   if (kind == "internal" && now.site.core == Loadable::kNo) {
     return Error(Code::kUnprocessable, "the core library is not installed in the proxy: install it first (check C03)");
@@ -130,10 +142,15 @@ Result<ExitCode> run_apply(Context& context) {
   return changer.run(kind, "", options);
 }
 
+// With --noop nothing is made, not even the folder.
+Result<Workplace> workplace_of(Context& context, const Site& site) {
+  return context.options.is_noop ? Result<Workplace>(Workplace::look(site)) : Workplace::open(site);
+}
+
 Result<ExitCode> run_rollback(Context& context) {
   remember_interrupts();
   Read now = read(context);
-  auto place = Workplace::open(now.site);
+  auto place = workplace_of(context, now.site);
   if (!place) return place.error();
   const auto journal = place->journal();
   if (!journal) return journal.error();
@@ -143,11 +160,12 @@ Result<ExitCode> run_rollback(Context& context) {
   const auto before = place->snapshot(snapshot);
   if (!before) return before.error();
   if (context.options.is_noop) {
-    for (const std::string& step : steps_of("rollback", before->was_sidecar_active)) context.output.say(fmt::format("{}: {}", step, words_of_step(step)));
+    say_steps(context, steps_of("rollback", before->was_sidecar_active));
     return ExitCode::kFine;
   }
   ChangeOptions options;
   options.is_hand_over = true;
+  options.is_forced = context.arguments.has("force");
   Changer changer(context, std::move(now.site), *now.services, *place);
   return changer.run("rollback", snapshot, options);
 }
@@ -181,25 +199,31 @@ Result<ExitCode> run_cleanup(Context& context) {
   if (now.site.external_core() != false || now.site.sidecar_unit.is_active || !assessment.mixtures.empty()) {
     return Error(Code::kConflict, fmt::format("the phase is {}: cleanup is for sites that are in-process with the core service stopped", to_string(assessment.phase)));
   }
-  auto place = Workplace::open(now.site);
+  auto place = workplace_of(context, now.site);
   if (!place) return place.error();
   const auto journal = place->journal();
   if (!journal) return journal.error();
   if (*journal && !(*journal)->is_finished) return Error(Code::kConflict, "a change is under way");
   context.output.document()["leftovers"] = now.site.leftovers;
   bool is_changed = false;
+  bool is_whole = true;
+  bool has_units = false;
   for (const std::string& path : now.site.leftovers) {
     context.output.say(fmt::format("remove {}", path));
     if (context.options.is_noop) continue;
     std::error_code failure;
     // Links are removed, never followed; folders only with what is in them of our list.
     const std::filesystem::path real = now.layout.real(path);
-    const bool is_unit_folder = path.ends_with(".service.d");
-    if (is_unit_folder) std::filesystem::remove_all(real, failure);
+    if (path.ends_with(".service.d")) is_changed = (std::filesystem::remove_all(real, failure) > 0 && !failure) || is_changed;
     else is_changed = std::filesystem::remove(real, failure) || is_changed;
     if (failure) context.output.warn(fmt::format("{}: {}", path, failure.message()));
-    is_changed = is_changed || is_unit_folder;
+    is_whole = is_whole && !failure;
+    has_units = has_units || path.starts_with("/etc/systemd/");
   }
+  if (is_changed && has_units && now.services->can_act()) {
+    if (auto done = now.services->reload(); !done) return done.error();
+  }
+  if (!is_whole) return ExitCode::kError;
   return is_changed ? ExitCode::kChanged : ExitCode::kFine;
 }
 

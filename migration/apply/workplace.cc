@@ -79,12 +79,20 @@ void tidy(const Site& site, const fs::path& folder) {
 
 bool Journal::has_done(std::string_view step) const { return std::find(done.begin(), done.end(), step) != done.end(); }
 
+fs::path Workplace::folder_of(const Site& site) { return site.layout.real(site.state_directory()) / "dynflow-migrate"; }
+
 Result<Workplace> Workplace::open(const Site& site) {
-  const fs::path folder = site.layout.real(site.state_directory()) / "dynflow-migrate";
+  const fs::path folder = folder_of(site);
   std::error_code failure;
-  fs::create_directories(folder / "snapshots", failure);
+  fs::create_directories(folder, failure);
   if (failure) return Error(Code::kForbidden, fmt::format("cannot make {}: {}", folder.string(), failure.message()));
+  struct stat about {};
+  if (lstat(folder.c_str(), &about) != 0 || !S_ISDIR(about.st_mode) || about.st_uid != geteuid()) {
+    return Error(Code::kForbidden, fmt::format("{} belongs to somebody else: what is in it is not trusted; run this as its owner, or move it away", folder.string()));
+  }
   fs::permissions(folder, fs::perms::owner_all, failure);
+  fs::create_directory(folder / "snapshots", failure);
+  if (failure) return Error(Code::kForbidden, fmt::format("cannot make {}: {}", (folder / "snapshots").string(), failure.message()));
   const fs::path path = folder / "lock";
   Fd lock(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
   if (!lock) return Error(Code::kForbidden, fmt::format("cannot open {}: {}", path.string(), std::strerror(errno)));
@@ -130,6 +138,7 @@ Result<std::string> Workplace::take_snapshot(const Site& site, const std::string
   for (const std::string& path : kept_files(site)) {
     const fs::path source = site.layout.real(path);
     if (!fs::exists(source, failure)) {
+      if (failure) return Error(Code::kForbidden, fmt::format("cannot look at {}: {}", source.string(), failure.message()));
       absent.push_back(path);
       continue;
     }

@@ -28,8 +28,11 @@ struct Journal {
 
 class Workplace {
  public:
-  // Makes the folder, takes the lock, and removes what killed ones left half done. Errors: kBusy with who holds it, kForbidden, kFailed.
+  // Makes the folder, takes the lock, and removes what killed ones left half done. Errors: kBusy with who holds it, kForbidden (also for a
+  // folder of somebody else, who could have written what is done next), kFailed.
   static Result<Workplace> open(const Site& site);
+  // To look only: nothing is made, nobody is kept out.
+  static Workplace look(const Site& site) { return Workplace(folder_of(site), Fd()); }
 
   // Nothing when there is none. Errors: kCorrupt.
   Result<std::optional<Journal>> journal() const;
@@ -57,6 +60,7 @@ class Workplace {
 
  private:
   Workplace(std::filesystem::path folder, Fd lock) : folder_(std::move(folder)), lock_(std::move(lock)) {}
+  static std::filesystem::path folder_of(const Site& site);
   std::filesystem::path snapshot_folder(const std::string& name) const { return folder_ / "snapshots" / name; }
 
   std::filesystem::path folder_;

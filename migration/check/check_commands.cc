@@ -21,9 +21,13 @@ constexpr std::size_t kJobsShown = 10;
 void ask_proxy(const GlobalOptions& options, CheckInput& input) {
   if (!input.site.layout.is_live() && options.proxy_url.empty()) return;
   auto proxy = RunningProxy::find(input.site, options);
-  if (!proxy.ok()) return;
+  if (!proxy.ok()) {
+    input.proxy_problem = proxy.error().message();
+    return;
+  }
   const auto count = (*proxy)->running_tasks();
   if (count.ok()) input.jobs = *count;
+  else input.proxy_problem = fmt::format("{}: {}", (*proxy)->url(), count.error().message());
   if (auto operations = (*proxy)->operations(); operations.ok()) input.operations = *std::move(operations);
   if (const auto mode = (*proxy)->mode(); mode.ok() && input.jobs.value_or(0) > 0) input.running = describe_jobs(**proxy, mode->task_ids, kJobsShown);
 }
@@ -38,9 +42,14 @@ Result<ExitCode> run_check(Context& context) {
   CheckInput input{site, *target, std::nullopt};
   ask_proxy(context.options, input);
   // Below a root nothing runs that has a clock.
-  if (const auto lead = layout.is_live() ? foreman_clock_lead(site) : Error(Code::kUnavailable, ""); lead.ok()) input.foreman_lead = *lead;
+  if (layout.is_live()) {
+    const auto lead = foreman_clock_lead(site);
+    if (lead.ok()) input.foreman_lead = *lead;
+    else input.foreman_problem = lead.error().message();
+  }
   const auto findings = run_checks(input);
   Json rows = Json::array();
+  Json skipped = Json::array();
   std::size_t errors = 0;
   for (const Check& check : all_checks()) {
     bool is_clean = true;
@@ -53,9 +62,12 @@ Result<ExitCode> run_check(Context& context) {
                       {"seen", finding.seen}, {"why", std::string(finding.why)}, {"mend", finding.mend}});
       context.output.say(fmt::format("{} {} {}\n      why:  {}\n      mend: {}", finding.id, is_error ? "ERROR" : "warn ", finding.seen, finding.why, finding.mend));
     }
-    if (is_clean) context.output.say(fmt::format("{} ok    {}", check.id, check.title));
+    const bool has_looked = could_look(check, input);
+    if (is_clean && !has_looked) skipped.push_back(std::string(check.id));
+    if (is_clean) context.output.say(fmt::format("{} {} {}{}", check.id, has_looked ? "ok   " : "skip ", check.title, has_looked ? "" : ": not looked at here"));
   }
   context.output.document()["findings"] = std::move(rows);
+  context.output.document()["skipped"] = std::move(skipped);
   if (errors > 0) return ExitCode::kError;
   return findings.empty() ? ExitCode::kFine : ExitCode::kWarnings;
 }
@@ -71,6 +83,16 @@ std::vector<Check> all_checks() {
   for (const Check& check : host_checks()) checks.push_back(check);
   std::sort(checks.begin(), checks.end(), [](const Check& one, const Check& other) { return one.id < other.id; });
   return checks;
+}
+
+bool could_look(const Check& check, const CheckInput& input) {
+  switch (check.needs) {
+    case Needs::kSettings: return true;
+    case Needs::kPrograms: return input.site.layout.has_programs();
+    case Needs::kHost: return input.site.layout.is_live();
+    case Needs::kProxy: return input.jobs.has_value();
+  }
+  return true;
 }
 
 std::vector<Finding> run_checks(const CheckInput& input) {

@@ -20,10 +20,12 @@ enum class Severity { kWarning, kError };
 struct CheckInput {
   const Site& site;
   Target target;
-  std::optional<std::int64_t> jobs;  // that run now; nothing when the proxy could not be asked
+  std::optional<std::int64_t> jobs;  // that run now; nothing when the proxy was not asked, or could not be
   std::vector<RunningJob> running = {};  // some of them
   std::vector<std::string> operations = {};  // that can be launched now; empty when the proxy could not be asked
-  std::optional<Duration> foreman_lead = {};  // Foreman's clock before ours; nothing when it was not asked
+  std::optional<Duration> foreman_lead = {};  // Foreman's clock before ours; nothing when it was not asked, or could not be
+  std::string proxy_problem = {};    // why the proxy could not be asked; empty: it was, or there is none below this root
+  std::string foreman_problem = {};  // likewise
 };
 
 struct Finding {
@@ -34,13 +36,24 @@ struct Finding {
   std::string mend;
 };
 
+// What there has to be, so that a check that finds nothing says something.
+enum class Needs {
+  kSettings,  // settings files will do
+  kPrograms,  // what is installed
+  kHost,      // this machine, as it runs
+  kProxy,     // a proxy that was asked
+};
+
 struct Check {
   std::string_view id;
   Severity severity;
   std::string_view title;
   std::string_view why;
   void (*look)(const Check& check, const CheckInput& input, std::vector<Finding>& findings);
+  Needs needs = Needs::kSettings;
 };
+// Whether the check could look: else that it found nothing says nothing.
+bool could_look(const Check& check, const CheckInput& input);
 
 // The rows of both files, in the order of their ids.
 std::vector<Check> all_checks();

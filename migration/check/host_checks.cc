@@ -60,17 +60,26 @@ void certificates(const Check& check, const CheckInput& input, std::vector<Findi
 void port_is_right(const Check& check, const CheckInput& input, std::vector<Finding>& findings) {
   const Site& site = input.site;
   if (!site.layout.is_live() || !site.sidecar || input.target == Target::kMerged) return;
+  // Without the relay nobody asks there.
+  if (input.target == Target::kInternal && site.external_core() == false && !site.sidecar_unit.is_active) return;
   const auto owner = listener_on(site.sidecar->port);
-  if (!owner || site.sidecar_unit.main_pid == 0 || owner->pid == 0 || owner->pid == site.sidecar_unit.main_pid) {
-    if (owner && site.sidecar_unit.is_known && !site.sidecar_unit.is_active) {
-      add(check, findings, fmt::format("port {} is taken by {} while the core service does not run", site.sidecar->port, owner->name), fmt::format("ss -ltnp 'sport = :{}'", site.sidecar->port));
-    }
-    return;
+  if (!owner) return;
+  const std::string mend = fmt::format("ss -ltnp 'sport = :{}'", site.sidecar->port);
+  if (site.sidecar_unit.is_known && !site.sidecar_unit.is_active) {
+    add(check, findings, fmt::format("port {} is taken by {} while the core service does not run", site.sidecar->port, owner->name), mend);
+  } else if (owner->pid == 0) {
+    findings.push_back({check.id, Severity::kWarning, fmt::format("whose port {} is cannot be seen by this user", site.sidecar->port), check.why, "run it as root"});
+  } else if (site.sidecar_unit.main_pid != 0 && owner->pid != site.sidecar_unit.main_pid) {
+    add(check, findings, fmt::format("port {} belongs to {} (pid {}), not to the core service", site.sidecar->port, owner->name, owner->pid), mend);
   }
-  add(check, findings, fmt::format("port {} belongs to {} (pid {}), not to the core service", site.sidecar->port, owner->name, owner->pid), fmt::format("ss -ltnp 'sport = :{}'", site.sidecar->port));
 }
 
 void no_jobs_run(const Check& check, const CheckInput& input, std::vector<Finding>& findings) {
+  if (!input.jobs && !input.proxy_problem.empty()) {
+    findings.push_back({check.id, Severity::kWarning, fmt::format("whether jobs run is not known: {}", input.proxy_problem), check.why,
+                        "start the proxy, or say with --proxy-url where it answers"});
+    return;
+  }
   const std::int64_t jobs = input.jobs.value_or(0);
   if (jobs == 0) return;
   std::vector<std::string> named;
@@ -98,6 +107,7 @@ void nobody_names_the_sidecar(const Check& check, const CheckInput& input, std::
       }
     }
   }
+  if (input.target == Target::kExternal) return;
   for (const char* folder : {"/etc/logrotate.d", "/etc/nagios/nrpe.d", "/etc/monit.d", "/etc/cron.d", "/etc/firewalld/services", "/etc/ufw/applications.d"}) {
     for (const std::string& path : files_in(layout, folder)) {
       for (const std::string& line : lines_with(layout, path, kSidecarUnit)) add(check, findings, line, "point it to foreman-proxy after the change");
@@ -165,12 +175,22 @@ void capacity(const Check& check, const CheckInput& input, std::vector<Finding>&
   }
 }
 
+// "true" of "  external_core: 'true'  # why".
+std::string answer_of(const std::string& line, std::string_view key) {
+  std::string text = line.substr(line.find(key) + key.size());
+  text = text.substr(0, text.find(" #"));
+  std::erase_if(text, [](unsigned char letter) { return std::isspace(letter) != 0 || letter == '"' || letter == '\''; });
+  return text;
+}
+
 void answers_agree(const Check& check, const CheckInput& input, std::vector<Finding>& findings) {
   const std::string wrong = input.target == Target::kExternal ? "false" : "true";
+  constexpr std::string_view kAnswer = "external_core:";
   for (const char* folder : {"/etc/foreman-installer/scenarios.d", "/etc/foreman-installer/custom-hiera.d", "/etc/foreman-installer"}) {
     for (const std::string& path : files_in(input.site.layout, folder)) {
-      for (const std::string& line : lines_with(input.site.layout, path, "external_core:")) {
-        if (line.ends_with(" " + wrong)) add(check, findings, line, "foreman-installer --reset-foreman-proxy-plugin-dynflow-external-core; its next run would turn the change back");
+      if (!path.ends_with(".yaml") && !path.ends_with(".yml")) continue;  // copies of former answers
+      for (const std::string& line : lines_with(input.site.layout, path, kAnswer)) {
+        if (line.find(": #") == std::string::npos && answer_of(line, kAnswer) == wrong) add(check, findings, line, "foreman-installer --reset-foreman-proxy-plugin-dynflow-external-core; its next run would turn the change back");
       }
     }
   }
@@ -213,16 +233,20 @@ void packages_fit(const Check& check, const CheckInput& input, std::vector<Findi
   }
   one_line_of_plugins(check, input.site, *packages, findings);
   if (input.target == Target::kExternal) return;
+  // Of a site in P1 they are there, and the way back needs them; what is merged has to be without.
+  const auto tell = [&](std::string seen, std::string mend) {
+    findings.push_back({check.id, input.target == Target::kMerged ? check.severity : Severity::kWarning, std::move(seen), check.why, std::move(mend)});
+  };
   for (const Package& package : *packages) {
     if (is_core_gem(package.gem)) {
-      add(check, findings, fmt::format("{} {} is installed", package.name, package.version), removal_of(input.site, package.name) + "  # after the change");
+      tell(fmt::format("{} {} is installed", package.name, package.version), removal_of(input.site, package.name) + "  # after the change");
     }
     for (const Dependency& need : package.needs) {
       const std::string gem = gem_of(need.name);
       const bool is_ours = is_core_gem(gem) || std::any_of(kMergedLines.begin(), kMergedLines.end(), [&](const MergedLine& line) { return line.gem == gem; });
       const bool is_bound = need.relation == "<<" || need.relation == "<" || need.relation == "<=" || need.relation == "=";
       if (!is_ours || !is_bound) continue;
-      add(check, findings, fmt::format("{} needs {} {} {}", package.name, need.name, need.relation, need.version), fmt::format("update {0}, or {1}", package.name, removal_of(input.site, package.name)));
+      tell(fmt::format("{} needs {} {} {}", package.name, need.name, need.relation, need.version), fmt::format("update {0}, or {1}", package.name, removal_of(input.site, package.name)));
     }
   }
 }
@@ -240,6 +264,7 @@ void clock_and_names_agree(const Check& check, const CheckInput& input, std::vec
     const double seconds = to_seconds(*input.foreman_lead);
     add(check, findings, fmt::format("Foreman's clock is {:.0f} s {} this host's", std::abs(seconds), seconds > 0 ? "ahead of" : "behind"), "chronyc tracking; chronyc makestep");
   }
+  if (!input.foreman_problem.empty()) add(check, findings, fmt::format("Foreman's clock is not known: {}", input.foreman_problem), "chronyc tracking, here and there");
   if (!input.site.layout.is_live()) return;
   const std::string name = own_host_name();
   if (name.find('.') == std::string::npos) {
@@ -288,18 +313,18 @@ void rollback_is_possible(const Check& check, const CheckInput& input, std::vect
 
 std::vector<Check> host_checks() {
   return {
-      {"C06", Severity::kError, "certificates fit", "the peer ends the connection", certificates},
-      {"C08", Severity::kError, "the core service's port is its own", "the relay would talk to something else", port_is_right},
-      {"C12", Severity::kError, "no job runs, or the hand-over keeps them", "a plain switch loses every running job", no_jobs_run},
+      {"C06", Severity::kError, "certificates fit", "the peer ends the connection", certificates, Needs::kPrograms},
+      {"C08", Severity::kError, "the core service's port is its own", "the relay would talk to something else", port_is_right, Needs::kHost},
+      {"C12", Severity::kError, "no job runs, or the hand-over keeps them", "a plain switch loses every running job", no_jobs_run, Needs::kProxy},
       {"C13", Severity::kWarning, "no jobs that report by themselves", "their tokens are known to the side that launched them only", no_detached_jobs},
       {"C14", Severity::kWarning, "logrotate, monitoring and firewall name the right unit", "they go blind, or signal the children of jobs", nobody_names_the_sidecar},
-      {"C15", Severity::kWarning, "the proxy has room for the jobs", "one process carries both from then on", capacity},
+      {"C15", Severity::kWarning, "the proxy has room for the jobs", "one process carries both from then on", capacity, Needs::kPrograms},
       {"C16", Severity::kError, "installer answers agree", "the next run of the installer turns the change back", answers_agree},
-      {"C17", Severity::kError, "the packages are of one line", "upper bounds hold back updates, and plugins of two lines do not fit together", packages_fit},
-      {"C18", Severity::kWarning, "SELinux lets the proxy run jobs", "its domain was made for a proxy without jobs", selinux},
-      {"C20", Severity::kWarning, "clock and names agree", "output is ordered by its time, and a host that is not trusted is refused", clock_and_names_agree},
-      {"C21", Severity::kWarning, "Foreman's polls are answered", "a task that is not answered for is taken for gone", polls_of_foreman},
-      {"C22", Severity::kError, "a way back exists", "without a snapshot there is no rollback", rollback_is_possible},
+      {"C17", Severity::kError, "the packages are of one line", "upper bounds hold back updates, and plugins of two lines do not fit together", packages_fit, Needs::kPrograms},
+      {"C18", Severity::kWarning, "SELinux lets the proxy run jobs", "its domain was made for a proxy without jobs", selinux, Needs::kHost},
+      {"C20", Severity::kWarning, "clock and names agree", "output is ordered by its time, and a host that is not trusted is refused", clock_and_names_agree, Needs::kHost},
+      {"C21", Severity::kWarning, "Foreman's polls are answered", "a task that is not answered for is taken for gone", polls_of_foreman, Needs::kProxy},
+      {"C22", Severity::kError, "a way back exists", "without a snapshot there is no rollback", rollback_is_possible, Needs::kPrograms},
   };
 }
 

@@ -7,7 +7,9 @@
 #include "migration/check/readable_by.h"
 #include "migration/config/unit_drop_in.h"
 #include "migration/site/executors.h"
+#include "migration/site/host_name.h"
 #include "shared/base/url_text.h"
+#include "shared/callback/foreman_client.h"
 #include "shared/persistence/postgres/stored_version.h"
 
 namespace dynflow::migration {
@@ -21,9 +23,14 @@ void add(const Check& check, std::vector<Finding>& findings, std::string seen, s
 bool is_file(const std::string& database) { return !database.empty() && database.find("://") == std::string::npos; }
 
 void settings_parse(const Check& check, const CheckInput& input, std::vector<Finding>& findings) {
-  for (const std::string& problem : input.site.problems) add(check, findings, problem, "edit the line that is named");
+  const auto mend_of = [](const std::string& text, const char* other) {
+    if (is_closed(text)) return "run it as root";
+    const bool is_missing = text.find("there is no such file") != std::string::npos || text.find("Couldn't find settings file") != std::string::npos;
+    return is_missing ? "name its folder with --config-dir, if it is elsewhere" : other;
+  };
+  for (const std::string& problem : input.site.problems) add(check, findings, problem, mend_of(problem, "edit the line that is named"));
   for (const std::string& warning : input.site.warnings) {
-    findings.push_back({check.id, Severity::kWarning, warning, check.why, "remove or correct the line; nothing depends on it"});
+    findings.push_back({check.id, Severity::kWarning, warning, check.why, mend_of(warning, "remove or correct the line; nothing depends on it")});
   }
 }
 
@@ -110,9 +117,16 @@ void core_url_fits(const Check& check, const CheckInput& input, std::vector<Find
   const std::string place = site_path(site.layout, site.dynflow->module.values.place("core_url"));
   if (url.starts_with("http://") && site.sidecar->use_https) add(check, findings, fmt::format("{}: {} is plain, and the core service serves HTTPS", place, url), "dynflow-migrate config set core_url https://...");
   if (url.starts_with("https://") && !site.sidecar->use_https) add(check, findings, fmt::format("{}: {}, and the core service serves plain HTTP", place, url), "dynflow-migrate config set core_url http://...");
-  if (url.find(fmt::format(":{}", site.sidecar->port)) == std::string::npos) {
+  const auto parsed = callback::parse_foreman_url(url);
+  if (!parsed) return add(check, findings, fmt::format("{}: {}", place, parsed.error().message()), "dynflow-migrate config set core_url https://...");
+  if (parsed->port != site.sidecar->port) {
     add(check, findings, fmt::format("{}: {} is not port {} of the core service", place, url, site.sidecar->port), "make :core_url: and :port: agree");
   }
+  if (!site.layout.is_live()) return;
+  const auto is_here = is_this_host(parsed->host);
+  if (is_here == true) return;
+  add(check, findings, fmt::format("{}: {} {}", place, parsed->host, is_here ? "is another host: its core service is not looked at here" : "has no address"),
+      "dynflow-migrate config set core_url " + std::string(site.sidecar->use_https ? "https" : "http") + fmt::format("://{}:{}", own_host_name(), site.sidecar->port));
 }
 
 void sidecar_listens_inside(const Check& check, const CheckInput& input, std::vector<Finding>& findings) {
@@ -131,7 +145,7 @@ void units_agree(const Check& check, const CheckInput& input, std::vector<Findin
   const std::string_view from = input.target == Target::kExternal ? kProxyUnit : kSidecarUnit;
   const std::string_view to = input.target == Target::kExternal ? kSidecarUnit : kProxyUnit;
   for (const UnitDifference& each : unit_differences(site, from, to)) {
-    const std::string seen = fmt::format("{}: {}; {} lacks it", each.place, each.directive, to);
+    const std::string seen = fmt::format("{}: {}; {} lacks it", each.place, without_credentials(each.directive), to);
     if (each.is_carried) {
       add(check, findings, seen, fmt::format("apply writes it to {}; in force after the next restart of {}", drop_in_path(to), to));
     } else if (each.directive.starts_with("Environment=")) {
@@ -171,7 +185,7 @@ std::vector<Check> settings_checks() {
   return {
       {"C01", Severity::kError, "settings can be read", "a process with a wrong setting does not start", settings_parse},
       {"C02", Severity::kError, ":external_core: is true, false or absent", "a string that says false is true for the Ruby proxy", external_core_is_boolean},
-      {"C03", Severity::kError, "the core can be loaded in the proxy", "the feature would be failed", core_is_loadable},
+      {"C03", Severity::kError, "the core can be loaded in the proxy", "the feature would be failed", core_is_loadable, Needs::kPrograms},
       {"C04", Severity::kError, "each process has its own database", "two worlds on one file damage each other's tasks", databases_are_apart},
       {"C05", Severity::kWarning, "both databases are of one kind", "what survives a restart changes with the mode", databases_differ},
       {"C07", Severity::kWarning, ":core_url: leads to the core service", "the relay would not reach it", core_url_fits},

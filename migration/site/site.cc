@@ -4,10 +4,14 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <cstdlib>
 #include <fstream>
+#include <sstream>
+#include <system_error>
 
 #include "shared/base/executable.h"
+#include "shared/base/file.h"
 #include "shared/json/json.h"
 
 namespace dynflow::migration {
@@ -21,10 +25,13 @@ constexpr std::array kLibraryFolders = {"/usr/lib/x86_64-linux-gnu", "/usr/lib/a
 // The switch file by which the Ruby proxy loads its core (theforeman/foreman-packaging 7562c1174).
 constexpr std::string_view kRubySwitch = "/usr/share/foreman-proxy/bundler.d/smart_proxy_dynflow_core.rb";
 constexpr std::array kLeftovers = {
-    "/etc/smart_proxy_dynflow_core/settings.yml", "/etc/smart_proxy_dynflow_core/settings.d", "/etc/smart_proxy_dynflow_core",
+    "/etc/smart_proxy_dynflow_core/settings.yml", "/etc/smart_proxy_dynflow_core/settings.yml.dynflow-migrate.bak", "/etc/smart_proxy_dynflow_core/settings.d", "/etc/smart_proxy_dynflow_core",
     "/etc/systemd/system/smart_proxy_dynflow_core.service.d", "/etc/systemd/system/multi-user.target.wants/smart_proxy_dynflow_core.service",
     "/etc/sysconfig/smart_proxy_dynflow_core", "/etc/default/smart_proxy_dynflow_core", "/etc/logrotate.d/smart_proxy_dynflow_core",
     "/var/run/foreman-proxy/smart_proxy_dynflow_core.pid", "/var/log/foreman-proxy/smart_proxy_dynflow_core.log"};
+
+constexpr std::string_view kMask = "/etc/systemd/system/smart_proxy_dynflow_core.service";
+constexpr std::array kUnitFolders = {"/usr/lib/systemd/system", "/lib/systemd/system"};  // of packages
 
 bool is_there(const fs::path& path) {
   std::error_code ignored;
@@ -37,12 +44,21 @@ std::string trimmed(std::string_view text) {
   return std::string(text.substr(first, text.find_last_not_of(" \t\r") - first + 1));
 }
 
+// Nothing when it is not there, or cannot be read: then that is a warning.
+std::optional<std::string> text_in(Site& site, const std::string& path) {
+  auto text = read_file(site.layout.real(path));
+  if (text.ok()) return *std::move(text);
+  if (text.error().code() != Code::kNotFound) site.warnings.push_back(site_path(site.layout, text.error().message()));
+  return std::nullopt;
+}
+
 // NAME=value lines as systemd reads EnvironmentFile=, without its line continuations.
 void read_environment(Site& site, std::string_view unit) {
   for (const char* folder : {"/etc/sysconfig", "/etc/default"}) {
     const std::string path = fmt::format("{}/{}", folder, unit);
-    std::ifstream file(site.layout.real(path));
-    if (!file) continue;
+    const auto text_of_file = text_in(site, path);
+    if (!text_of_file) continue;
+    std::istringstream file(*text_of_file);
     site.environment_file[std::string(unit)] = path;
     std::string line;
     while (std::getline(file, line)) {
@@ -65,7 +81,9 @@ void read_drop_ins(Site& site, std::string_view unit) {
   }
   std::sort(files.begin(), files.end());
   for (const fs::path& path : files) {
-    std::ifstream file(path);
+    const auto text_of_file = text_in(site, fmt::format("{}/{}", folder, path.filename().string()));
+    if (!text_of_file) continue;
+    std::istringstream file(*text_of_file);
     std::string line;
     while (std::getline(file, line)) {
       const std::string text = trimmed(line);
@@ -90,6 +108,13 @@ void find_core(Site& site) {
     site.core_library = site_path(site.layout, path.string());
     return;
   }
+}
+
+// The unit's mask outlives the unit. While there is one it has to stay.
+bool is_mask_of_nothing(const Layout& layout) {
+  std::error_code ignored;
+  if (fs::read_symlink(layout.real(kMask), ignored) != "/dev/null") return false;
+  return std::none_of(kUnitFolders.begin(), kUnitFolders.end(), [&](const char* folder) { return is_there(layout.real(folder) / fs::path(kMask).filename()); });
 }
 
 SettingsFolder folder_kind(const fs::path& path) {
@@ -131,6 +156,10 @@ void read_sidecar(Site& site) {
   const Layout& layout = site.layout;
   site.sidecar_file = layout.sidecar_config + "/settings.yml";
   const fs::path folder = layout.real(layout.sidecar_config);
+  std::error_code failure;
+  if (!fs::exists(layout.real(site.sidecar_file), failure) && failure == std::errc::permission_denied) {
+    site.problems.push_back(fmt::format("cannot look into {}: {}", layout.sidecar_config, failure.message()));
+  }
   site.has_sidecar_file = is_there(layout.real(site.sidecar_file));
   site.sidecar_folder = folder_kind(folder / "settings.d");
   if (!site.has_sidecar_file) return;
@@ -167,6 +196,8 @@ void read_mode(Site& site) {
 
 }  // namespace
 
+bool is_closed(std::string_view text) { return text.find(std::generic_category().message(EACCES)) != std::string_view::npos; }
+
 std::string site_path(const Layout& layout, const std::string& path) {
   if (layout.is_live()) return path;
   std::string text = path;
@@ -198,6 +229,7 @@ Site read_site(const Layout& layout, Services& services) {
   for (const char* path : kLeftovers) {
     if (is_there(layout.real(path))) site.leftovers.emplace_back(path);
   }
+  if (is_mask_of_nothing(layout)) site.leftovers.emplace_back(kMask);
   if (site.dynflow) {
     site.proxy_database = database_of(site, kProxyUnit, site.dynflow->database.value_or(""), site.dynflow->module.values.place("database"));
   }

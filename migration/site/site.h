@@ -7,6 +7,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "migration/site/layout.h"
@@ -72,6 +73,9 @@ struct Site {
 };
 
 Site read_site(const Layout& layout, Services& services);
+
+// Whether a problem or warning is about a file that this user may not look at: nothing is known of it.
+bool is_closed(std::string_view text);
 
 // What a place names on this machine, as the site names it: without the root.
 std::string site_path(const Layout& layout, const std::string& path);

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cstdlib>
 #include <optional>
@@ -59,7 +60,10 @@ std::string unit_text(const Layout& layout, const UnitState& unit) {
 void tell_packages(Context& context, const Layout& layout) {
   Json versions = Json::object();
   const auto packages = installed_packages(layout);
-  if (!packages) return context.output.say(fmt::format("packages:         {}", packages.error().message()));
+  if (!packages) {
+    context.output.document()["packages_problem"] = packages.error().message();
+    return context.output.say(fmt::format("packages:         {}", packages.error().message()));
+  }
   for (const Package& package : *packages) {
     const bool is_ours = package.gem == "foreman_proxy" || package.gem == "dynflow" || package.gem.starts_with("smart_proxy") ||
                          package.gem.find("dynflow") != std::string::npos || (package.gem.starts_with("foreman_") && package.gem.ends_with("_core"));
@@ -87,10 +91,14 @@ void tell_listeners(Context& context, const Site& site) {
 std::string number(std::int64_t unfinished) { return unfinished < 0 ? "not known" : std::to_string(unfinished); }
 
 void tell_running(Context& context, const Site& site, bool& is_drained) {
+  const auto not_asked = [&](const std::string& why) {
+    context.output.document()["running_problem"] = why;
+    context.output.say(fmt::format("running proxy:    {}", why));
+  };
   auto proxy = RunningProxy::find(site, context.options);
-  if (!proxy.ok()) return context.output.say(fmt::format("running proxy:    not asked: {}", proxy.error().message()));
+  if (!proxy.ok()) return not_asked("not asked: " + proxy.error().message());
   const auto mode = (*proxy)->mode();
-  if (!mode.ok()) return context.output.say(fmt::format("running proxy:    {}: {}", (*proxy)->url(), mode.error().message()));
+  if (!mode.ok()) return not_asked(fmt::format("{}: {}", (*proxy)->url(), mode.error().message()));
   if (auto parsed = json::parse(mode->document); parsed.ok()) context.output.document()["running"] = *std::move(parsed);
   context.output.say(fmt::format("running proxy:    {}: {}, unfinished tasks: in-process {}, external {}", (*proxy)->url(), mode->state,
                                  number(mode->own), number(mode->other)));
@@ -144,6 +152,8 @@ Result<ExitCode> run_status(Context& context) {
   }
   for (const std::string& problem : site.problems) output.say(fmt::format("problem:          {}", problem));
   for (const std::string& warning : site.warnings) output.say(fmt::format("warning:          {}", warning));
+  // What could not be read contradicts nothing.
+  if (std::any_of(site.problems.begin(), site.problems.end(), is_closed)) return ExitCode::kError;
   if (!assessment.mixtures.empty() || assessment.phase == Phase::kUnknown) return ExitCode::kInconsistent;
   if (!site.problems.empty()) return ExitCode::kError;
   return site.warnings.empty() && !is_drained ? ExitCode::kFine : ExitCode::kWarnings;

@@ -124,6 +124,103 @@ class Trees(unittest.TestCase):
         self.assertEqual(subprocess.run([str(binary("dynflow-migrate")), "status", "--root", str(tree)], capture_output=True, text=True,
                                         timeout=60, check=False, user=nobody).returncode, self.run_tool("status", "--root", str(tree)).returncode)
 
+    @unittest.skipUnless(os.geteuid() == 0, "only root can be somebody else")
+    def test_what_may_not_be_looked_at_is_not_taken_for_missing(self):
+        self.folder.chmod(0o755)
+        nobody = pwd.getpwnam("nobody").pw_uid
+
+        def tool(*arguments):
+            done = subprocess.run([str(binary("dynflow-migrate")), *arguments, "--json", "--root", str(tree)], capture_output=True, text=True,
+                                  timeout=60, check=False, user=nobody)
+            return done.returncode, json.loads(done.stdout)
+
+        for path in ("etc/smart_proxy_dynflow_core", "etc/foreman-proxy/settings.d/dynflow.yml", "etc/sysconfig/smart_proxy_dynflow_core"):
+            with self.subTest(path):
+                tree = self.copy("el-2.4-sidecar")
+                (tree / path).chmod(0o700)
+                code, status = tool("status")
+                told = [text for text in status["problems"] + status["settings_warnings"] if "Permission denied" in text]
+                self.assertTrue([text for text in told if f"/{path}" in text], status)
+                self.assertEqual(code, 1 if "sysconfig" in path else 2)
+                _, found = tool("check")
+                self.assertEqual({row["mend"] for row in found["findings"] if row["id"] == "C01" and "Permission denied" in row["seen"]}, {"run it as root"})
+                shutil.rmtree(tree)
+
+    @unittest.skipUnless(os.geteuid() == 0, "only root can be somebody else")
+    def test_a_folder_of_somebody_else_is_not_trusted(self):
+        """The service's user may write beside it: what he put there is no snapshot of ours."""
+        tree = self.copy("el-2.4-sidecar")
+        place = tree / "var/lib/foreman-proxy/dynflow-migrate"
+        self.assertEqual(self.run_tool("apply", "--to", "internal", "--root", str(tree)).returncode, 3)
+        before = self.files(tree)
+        shutil.chown(place, "nobody")
+        for command in (("apply", "--to", "external"), ("rollback",)):
+            done = self.run_tool(*command, "--root", str(tree))
+            self.assertEqual(done.returncode, 2, done.stdout)
+            self.assertIn("belongs to somebody else", done.stderr)
+        self.assertEqual(self.files(tree), before)
+        place.rename(tree / "elsewhere")
+        place.symlink_to(tree / "elsewhere")
+        shutil.chown(tree / "elsewhere", "root")
+        self.assertEqual(self.run_tool("rollback", "--root", str(tree)).returncode, 2)
+
+    def test_folders_that_are_not_there(self):
+        tree = self.copy("el-2.4-sidecar")
+        nowhere = self.folder / "nowhere"
+        for arguments, text in ((("--root", str(nowhere)), f"--root: there is no folder {nowhere}"),
+                                (("--root", str(tree), "--config-dir", "/etc/foreman-prox"), "--config-dir: there is no folder /etc/foreman-prox")):
+            for command in (("status",), ("check",), ("apply", "--to", "internal"), ("config", "migrate"), ("state", "inspect")):
+                done = self.run_tool(*command, *arguments)
+                self.assertEqual((done.returncode, done.stderr.strip()), (2, f"dynflow-migrate: {text}"), command)
+        self.assertFalse(nowhere.exists())
+
+    def test_what_was_not_looked_at_is_not_said_to_be_well(self):
+        tree = self.copy("el-2.4-sidecar")
+        found = json.loads(self.run_tool("check", "--json", "--root", str(tree)).stdout)
+        self.assertEqual(found["skipped"], ["C03", "C06", "C08", "C12", "C15", "C17", "C18", "C20", "C21", "C22"])
+        said = self.run_tool("check", "--root", str(tree)).stdout
+        self.assertIn("C06 skip  certificates fit: not looked at here\n", said)
+        self.assertIn("C02 ok    :external_core:", said)
+
+    def test_noop_makes_nothing(self):
+        tree = self.copy("el-2.5-inprocess")
+        for command in (("rollback", "--noop"), ("cleanup", "--noop")):
+            self.run_tool(*command, "--root", str(tree))
+            self.assertEqual(list(tree.rglob("dynflow-migrate")), [])
+        self.assertEqual(self.run_tool("apply", "--to", "external", "--root", str(tree)).returncode, 3)
+        done = self.run_tool("rollback", "--noop", "--json", "--root", str(tree))
+        self.assertEqual(done.returncode, 0)
+        self.assertEqual([row["step"] for row in json.loads(done.stdout)["actions"]], ["settings", "flip", "wait", "verify", "retire"])
+
+    @unittest.skipUnless(os.geteuid() == 0, "only root can be somebody else")
+    def test_what_cannot_be_removed_is_an_error(self):
+        tree = self.copy("el-2.4-sidecar")
+        self.folder.chmod(0o755)
+        self.assertEqual(self.run_tool("apply", "--to", "internal", "--root", str(tree)).returncode, 3)
+        shutil.chown(tree / "var/lib/foreman-proxy", "nobody")
+        shutil.rmtree(tree / "var/lib/foreman-proxy/dynflow-migrate")
+        done = subprocess.run([str(binary("dynflow-migrate")), "cleanup", "--root", str(tree)], capture_output=True, text=True, timeout=60, check=False,
+                              user=pwd.getpwnam("nobody").pw_uid)
+        self.assertEqual(done.returncode, 2, done.stdout + done.stderr)
+        self.assertIn("/etc/smart_proxy_dynflow_core/settings.yml: Permission denied", done.stderr)
+
+    def test_a_mask_outlives_its_unit_and_is_cleaned_away(self):
+        tree = self.copy("el-2.4-sidecar")
+        mask = tree / "etc/systemd/system/smart_proxy_dynflow_core.service"
+        unit = tree / "usr/lib/systemd/system/smart_proxy_dynflow_core.service"
+        library = tree / "usr/lib64/libdynflow_core.so.1"
+        for file in (unit, library):
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.touch()
+        self.assertEqual(self.run_tool("apply", "--to", "internal", "--root", str(tree)).returncode, 3)
+        mask.symlink_to("/dev/null")
+        self.assertEqual(self.run_tool("cleanup", "--root", str(tree)).returncode, 3)
+        self.assertTrue(mask.is_symlink(), "the package is still there")
+        unit.unlink()
+        self.assertEqual(self.run_tool("cleanup", "--root", str(tree)).returncode, 3)
+        self.assertFalse(mask.is_symlink())
+        self.assertEqual(self.run_tool("cleanup", "--root", str(tree)).returncode, 0)
+
     def test_limits_of_the_other_unit_come_along_and_go_again(self):
         tree = self.copy("el-2.4-sidecar")
         root = ("--root", str(tree))

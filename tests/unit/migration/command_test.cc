@@ -12,7 +12,7 @@ TEST_CASE("numbers of the command line", "[migration][command]") {
   CHECK_FALSE(arguments.number("timeout").value().has_value());
   arguments.set("timeout", "30");
   CHECK(arguments.number("timeout").value().value() == 30);
-  for (const char* bad : {"", "-1", "3s", "99999999999999999999"}) {
+  for (const char* bad : {"", "-1", "3s", "1000000001", "9223372036854775807", "99999999999999999999"}) {
     arguments.set("timeout", bad);
     CHECK(arguments.number("timeout").error().message().find("--timeout") == 0);
   }

@@ -91,6 +91,73 @@ TEST_CASE("two worlds on one file, and two files that disagree", "[migration][ch
   CHECK(finding_of(check(site_of(fixture("el-2.5-forced-external")), Target::kExternal), "C05") != nullptr);
 }
 
+TEST_CASE("what could not be asked is said, not taken for well", "[migration][check]") {
+  const Site site = site_of(fixture("el-2.4-sidecar"));
+  CheckInput input{site, Target::kInternal, std::nullopt};
+  input.proxy_problem = "no answer";
+  input.foreman_problem = "no answer";
+  const auto findings = run_checks(input);
+  CHECK(finding_of(findings, "C12", "not known: no answer")->severity == Severity::kWarning);
+  CHECK(finding_of(findings, "C20", "not known: no answer") != nullptr);
+}
+
+TEST_CASE("answers of installers are read as YAML", "[migration][check]") {
+  Tree tree("el-2.4-sidecar");
+  const auto found = [&](const std::string& file, const std::string& line) {
+    tree.write("etc/foreman-installer/" + file, line);
+    const bool is_found = finding_of(check(site_of(tree.root()), Target::kInternal), "C16") != nullptr;
+    std::filesystem::remove(tree.root() / "etc/foreman-installer" / file);
+    return is_found;
+  };
+  for (const char* line : {"  external_core: true\n", "  external_core: true  # as before\n", "external_core: 'true'\r\n", "x::external_core:   \"true\"\n"}) {
+    INFO(line);
+    CHECK(found("custom-hiera.yaml", line));
+  }
+  CHECK_FALSE(found("custom-hiera.yaml", "# external_core: true\n"));
+  CHECK_FALSE(found("custom-hiera.yaml", "external_core: false # not true\n"));
+  CHECK_FALSE(found("scenarios.d/foreman-answers.yaml.bak", "external_core: true\n"));
+}
+
+TEST_CASE("what is only right to be there before the change is no error", "[migration][check]") {
+  Tree tree("el-2.4-sidecar");
+  tree.write("var/lib/dpkg/status", "Package: ruby-smart-proxy-dynflow-core\nStatus: install ok installed\nVersion: 0.3.3-1\n\n"
+                                    "Package: ruby-x\nStatus: install ok installed\nVersion: 1\nDepends: ruby-smart-proxy-dynflow-core (<< 0.4)\n");
+  tree.write("etc/monit.d/jobs", "check process smart_proxy_dynflow_core\n");
+  const Site site = site_of(tree.root());
+  CHECK(finding_of(check(site, Target::kInternal), "C17", "is installed")->severity == Severity::kWarning);
+  CHECK(finding_of(check(site, Target::kInternal), "C17", "<< 0.4")->severity == Severity::kWarning);
+  CHECK(finding_of(check(site, Target::kMerged), "C17", "is installed")->severity == Severity::kError);
+  CHECK(finding_of(check(site, Target::kMerged), "C17", "<< 0.4")->severity == Severity::kError);
+  CHECK(finding_of(check(site, Target::kInternal), "C14", "monit.d") != nullptr);
+  CHECK(finding_of(check(site, Target::kExternal), "C14") == nullptr);
+}
+
+TEST_CASE(":core_url: names this host and the port", "[migration][check]") {
+  Tree tree("el-2.4-sidecar");
+  const auto seen = [&](const std::string& url) {
+    tree.write("etc/foreman-proxy/settings.d/dynflow.yml", "---\n:enabled: true\n:external_core: true\n:core_url: " + url + "\n");
+    Site site = site_of(tree.root());
+    site.layout.root = "/";
+    std::string text;
+    for (const Finding& finding : check(site, Target::kExternal)) {
+      if (finding.id == "C07") text += finding.seen + "\n";
+    }
+    return text;
+  };
+  CHECK(seen("https://localhost:8008").empty());
+  CHECK(seen("https://127.0.0.1:8008").empty());
+  CHECK(seen("https://localhost:80080").find("port") != std::string::npos);
+  CHECK(seen("https://localhost").find("is not port 8008") != std::string::npos);
+  CHECK(seen("https://192.0.2.1:8008").find("192.0.2.1 is another host") != std::string::npos);
+  CHECK(seen("https://core.invalid:8008").find("core.invalid has no address") != std::string::npos);
+}
+
+TEST_CASE("passwords in the environment of a unit are not shown", "[migration][check]") {
+  Tree tree("el-2.4-sidecar");
+  tree.write("etc/sysconfig/smart_proxy_dynflow_core", "DYNFLOW_DB_CONN_STRING=postgres://dynflow:geheim@db.example.com/dynflow\n");
+  for (const Finding& finding : check(site_of(tree.root()), Target::kInternal)) CHECK((finding.seen + finding.mend).find("geheim") == std::string::npos);
+}
+
 TEST_CASE("each thing that stands in the way is found", "[migration][check]") {
   Tree tree("el-2.4-sidecar");
   const auto findings_of = [&](Target target, std::optional<std::int64_t> jobs = std::nullopt) { return check(site_of(tree.root()), target, jobs); };
