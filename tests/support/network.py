@@ -6,7 +6,6 @@ import time
 from pathlib import Path
 
 
-_reservations = []
 _chance = random.SystemRandom()  # not the generator that tests seed
 
 
@@ -33,14 +32,14 @@ def _can_listen(host, port):
 
 
 def _reserve(port):
-    """Between the tests that run at the same time: a name in the abstract namespace, which goes with the process."""
+    """Between the tests that run at the same time: a name in the abstract namespace, open until the process ends."""
     name = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         name.bind(f"\0smart-proxy-dynflow-test-port-{port}")
     except OSError:
         name.close()
         return False
-    _reservations.append(name)
+    name.detach()
     return True
 
 
