@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <filesystem>
+
 #include "migration/state/own_source.h"
 #include "migration/state/ruby_postgres.h"
 #include "migration/state/ruby_source.h"
@@ -21,6 +23,23 @@ Result<bool> has_table(persistence::Database& database, std::string_view name) {
 }
 
 }  // namespace
+
+Status check_target(const std::string& source, const std::string& target) {
+  std::error_code problem;
+  if (source == target || std::filesystem::equivalent(source, target, problem)) return Error(Code::kInvalid, "source and target are the same");
+  if (core::is_postgres(target) || !std::filesystem::exists(target, problem) || std::filesystem::is_empty(target, problem)) return {};
+  auto opened = persistence::Database::open(target);
+  if (!opened) return opened.error().in(target);
+  const auto tables = opened->query_int("SELECT count(*) FROM sqlite_master WHERE type = 'table'");
+  if (!tables) return tables.error().in(target);
+  const auto is_ours = has_table(*opened, "plans");
+  if (!is_ours) return is_ours.error().in(target);
+  const auto is_ruby = has_table(*opened, "dynflow_schema_info");
+  if (!is_ruby) return is_ruby.error().in(target);
+  if (*is_ruby) return Error(Code::kInvalid, fmt::format("{} is a database of Ruby dynflow: name a new file", target));
+  if (*tables > 0 && !*is_ours) return Error(Code::kInvalid, fmt::format("{} holds other tables than ours: name a new file", target));
+  return {};
+}
 
 Result<std::unique_ptr<PlanSource>> open_source(const std::string& database) {
   if (core::is_postgres(database)) {

@@ -51,4 +51,8 @@ class PlanSource {
 // known), kConflict (it is being written to).
 Result<std::unique_ptr<PlanSource>> open_source(const std::string& database);
 
+// Whether tasks may be written there. Errors: kInvalid: it is the source, by whatever name, or a file of somebody else's tables, Ruby's above
+// all: with ours among them neither would be read again.
+Status check_target(const std::string& source, const std::string& target);
+
 }  // namespace dynflow::migration

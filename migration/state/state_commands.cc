@@ -164,7 +164,7 @@ Result<std::optional<ExitCode>> check_source(Context& context, PlanSource& sourc
 }
 
 Result<ExitCode> move(Context& context, const std::string& from, const std::string& to) {
-  if (from == to) return Error(Code::kInvalid, "source and target are the same");
+  if (auto fits = check_target(from, to); !fits) return fits.error();
   const TransferProgress progress = progress_of(context);
   auto source = open_source(from);
   if (!source) return source.error();

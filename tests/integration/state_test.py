@@ -260,6 +260,24 @@ class StateTest(unittest.TestCase):
         self.state("import", "--from", self.ruby, "--to", direct, expect=CHANGED)
         self.assertEqual(self.dump(exported), self.dump(direct), "whichever way they went, the plans are the same")
 
+    def test_a_database_of_others_is_no_target(self):
+        self.make("2.0.0", 25).close()
+        before = self.ruby.read_bytes()
+        alias = self.folder / "alias.sqlite"
+        alias.symlink_to(self.ruby)
+        for target in (alias, f"{self.folder}/./ruby.sqlite"):
+            self.assertIn("source and target are the same", self.state("import", "--from", self.ruby, "--to", target, expect=ERROR)["error"])
+        shutil.copy(self.ruby, self.target)
+        self.assertIn("is a database of Ruby dynflow", self.state("import", "--from", self.ruby, "--to", self.target, expect=ERROR)["error"])
+        self.assertEqual((self.ruby.read_bytes(), self.target.read_bytes()), (before, before))
+        self.target.unlink()
+        with sqlite3.connect(self.target) as other:
+            other.execute("CREATE TABLE hosts (id)")
+        other.close()
+        self.assertIn("holds other tables than ours", self.state("import", "--from", self.ruby, "--to", self.target, expect=ERROR)["error"])
+        self.target.write_bytes(b"")
+        self.state("import", "--from", self.ruby, "--to", self.target, expect=CHANGED)
+
     def test_the_database_of_a_site_below_a_root(self):
         """What its settings name is there, too, and nothing of this machine's."""
         site = self.folder / "site"
