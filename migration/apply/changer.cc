@@ -216,7 +216,8 @@ Status Changer::start_sidecar() {
     if (!state) return state.error();
   }
   if (!state->is_installed) return Error(Code::kNotFound, fmt::format("{} is not installed: install its package first", kSidecarUnit));
-  if (!state->is_enabled) {
+  const bool was_disabled = journal_.kind == "rollback" && !before_.was_sidecar_enabled;
+  if (!state->is_enabled && !was_disabled) {
     if (auto done = act("enable", kSidecarUnit); !done) return done;
   }
   if (state->is_active) return {};
@@ -336,14 +337,15 @@ Status Changer::retire_sidecar() {
   const auto state = services_.state(kSidecarUnit);
   if (!state) return state.error();
   if (!state->is_installed && !state->is_active) return {};
-  if (journal_.kind == "rollback" && before_.was_sidecar_active) return {};
-  if (state->is_enabled) {
+  const bool is_rollback = journal_.kind == "rollback";
+  if (is_rollback && before_.was_sidecar_active) return {};
+  if (state->is_enabled && !(is_rollback && before_.was_sidecar_enabled)) {
     if (auto done = act("disable", kSidecarUnit); !done) return done;
   }
   if (state->is_active) {
     if (auto done = act("stop", kSidecarUnit); !done) return done;
   }
-  if (state->is_masked) return {};
+  if (state->is_masked || (is_rollback && !before_.was_sidecar_masked)) return {};
   return act("mask", kSidecarUnit);
 }
 

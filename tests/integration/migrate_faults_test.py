@@ -85,6 +85,18 @@ class Faults(MigratingSite):
         refused = self.run_tool("apply", "--to", "external", "--force", expected=2)
         self.assertIn("does not let this program in; this host has to be among its :trusted_hosts:", refused.stderr)
 
+    def test_a_rollback_leaves_the_unit_as_it_was(self):
+        self.services.act("disable", UNIT)
+        self.run_tool("apply", "--to", "internal", expected=3)
+        self.run_tool("rollback", expected=3)
+        self.assertEqual((self.services.pid(UNIT) != 0, self.services.has(UNIT, "enabled"), self.services.has(UNIT, "masked")), (True, False, False))
+        self.run_tool("apply", "--to", "internal", expected=3)
+        self.services.act("unmask", UNIT)
+        self.run_tool("apply", "--to", "external", expected=3)
+        self.assertTrue(self.services.has(UNIT, "enabled"))
+        self.run_tool("rollback", expected=3)
+        self.assertEqual((self.services.pid(UNIT), self.services.has(UNIT, "enabled"), self.services.has(UNIT, "masked")), (0, False, False))
+
     def test_a_core_service_that_would_start_with_the_next_boot(self):
         apply = ("apply", "--to", "internal", "--hand-over")
         self.run_tool(*apply, expected=3)

@@ -136,6 +136,7 @@ class Trees(unittest.TestCase):
 
         for path in ("etc/smart_proxy_dynflow_core", "etc/foreman-proxy/settings.d/dynflow.yml", "etc/sysconfig/smart_proxy_dynflow_core"):
             with self.subTest(path):
+                shutil.rmtree(self.folder / "el-2.4-sidecar", ignore_errors=True)
                 tree = self.copy("el-2.4-sidecar")
                 (tree / path).chmod(0o700)
                 code, status = tool("status")
@@ -144,7 +145,6 @@ class Trees(unittest.TestCase):
                 self.assertEqual(code, 1 if "sysconfig" in path else 2)
                 _, found = tool("check")
                 self.assertEqual({row["mend"] for row in found["findings"] if row["id"] == "C01" and "Permission denied" in row["seen"]}, {"run it as root"})
-                shutil.rmtree(tree)
 
     @unittest.skipUnless(os.geteuid() == 0, "only root can be somebody else")
     def test_a_folder_of_somebody_else_is_not_trusted(self):
