@@ -34,7 +34,7 @@ Result<CoreUrl> parse_core_url(std::string_view url);
 // would be two paths to check.
 std::optional<std::string> core_target(std::string_view target, std::string_view base_path, std::string_view mount = kMount);
 
-// The fields for the core. Gone: hop-by-hop fields, those that Connection names, framing, and everything in which a
+// The fields for the core. Gone: hop-by-hop fields, those that Connection names (but Authorization), framing, and everything in which a
 // client could claim to be somebody (Client-Cert, Forwarded, X-Forwarded-*, X-Real-IP, also spelled with underscores,
 // which CGI-like servers read as the same). Set: X-Request-Id, X-Session-Id, Forwarded, X-Forwarded-{Proto,Host,Port,
 // Prefix}, X-Real-IP, Client-Cert of the verified peer, and `X-Forwarded-For` = the client's *Host field*: cores read

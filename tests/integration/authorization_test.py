@@ -88,6 +88,13 @@ class Rules:
                 with self.subTest(f"{headers} {action}"):
                     self.assert_refused(self.proxy.https().post(f"/dynflow/tasks/x/{action}", {"step_id": 2}, headers), BAD_TOKEN)
 
+    def test_a_token_cannot_be_taken_away_on_the_way(self):
+        headers = {**basic("x:wrong"), "Connection": "close, Authorization"}
+        for name, client in (("https", self.proxy.https()), ("http of an untrusted host", self.strict.http)):
+            for action in ("update", "done"):
+                with self.subTest(f"{name} {action}"):
+                    self.assert_refused(client.post(f"/dynflow/tasks/x/{action}", {"step_id": 2}, headers), BAD_TOKEN)
+
     def test_a_token_opens_no_other_route(self):
         for path in ("/dynflow/tasks/x/cancel", "/dynflow/tasks/x/update/..", "/dynflow/tasks/launch"):
             with self.subTest(path):

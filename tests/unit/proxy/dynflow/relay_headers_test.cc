@@ -125,6 +125,15 @@ TEST_CASE("Connection cannot take away what the relay sets", "[relay_headers]") 
   CHECK(base64_decode(std::string_view(field).substr(1, field.size() - 2)) == request.peer.certificate->der());
 }
 
+// The front door opens for who shows a task's password. A core that does not see the password takes the request for one of the proxy's own.
+TEST_CASE("Connection cannot take away what opened the door", "[relay_headers]") {
+  for (const char* named : {"Authorization", "close, authorization", "AUTHORIZATION"}) {
+    INFO(named);
+    const auto out = headers_for_core(request_with({{"Host", "p"}, {"Authorization", "Basic eA=="}, {"Connection", named}}), kCore);
+    CHECK(out.get("Authorization") == "Basic eA==");
+  }
+}
+
 TEST_CASE("IPv6 peers are written as RFC 7239 wants them", "[relay_headers]") {
   auto request = request_with({{"Host", "[2001:db8::2]:9090"}});
   request.peer.address = "fe80::1%eth0";
