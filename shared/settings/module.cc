@@ -16,7 +16,7 @@ constexpr std::array kDynflowSettings = {
     Setting{"secrets_key_file", Type::kPath, "", "File with a key, mode 0600 or 0640: passwords of jobs that have not begun are then stored encrypted with it, so that a restart of the process does not lose them. Absent: they are in memory only. Read at the start."},
     Setting{"console_auth", Type::kBool, "true", "Whether the console asks for a client certificate and a trusted host.", Null::kRefused},
     Setting{"core_url", Type::kString, "http://localhost:8008", "Where the standalone core service listens.", Null::kRefused, {}, check_http_url},
-    Setting{"core_timeout", Type::kInt, "60", "Seconds that a request below `/dynflow` may take, the body of a core service's answer included.", Null::kDefault, {}, check_positive},
+    Setting{"core_timeout", Type::kInt, "55", "Seconds that a request below `/dynflow` may take, the body of a core service's answer included; less than the 60 that Foreman waits, so that it gets an answer.", Null::kDefault, {}, check_positive},
     Setting{"core_try_timeout", Type::kInt, "30", "Seconds after which a GET whose answer has not begun is sent a second time; 0: never.", Null::kDefault, {}, check_not_negative},
     Setting{"external_core", Type::kBool, "", "`true`: tasks run in the standalone service at `:core_url:`; `false`: in the proxy; absent: in the proxy if the core library can be loaded."},
     Setting{"handover_automatic", Type::kBool, "true", "Whether a hand-over between proxy and core service ends by itself when the old side has nothing left.", Null::kDefault},

@@ -50,7 +50,7 @@ struct DynflowSettings {
   std::optional<std::string> secrets_key_file;  // nothing: secrets are in memory only
   bool console_auth = true;
   std::string core_url;
-  std::chrono::seconds core_timeout{60};
+  std::chrono::seconds core_timeout{55};
   std::chrono::seconds core_try_timeout{30};  // 0: no limit of its own
   std::optional<bool> external_core;  // true: relay; false: in-process; nothing: in-process when loadable
   bool handover_automatic = true;

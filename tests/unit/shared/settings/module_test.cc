@@ -29,6 +29,18 @@ Result<DynflowSettings> dynflow_edge(const TemporaryFolder& folder, const std::s
 constexpr Enabled kBoth{true, true};
 constexpr Enabled kHttps{false, true};
 
+// Foreman's proxy_request_timeout is 60 s by default: it should get an answer rather than a time-out of its own.
+TEST_CASE("a request ends before Foreman gives it up") {
+  const TemporaryFolder folder;
+  std::ofstream(folder.path() + "/dynflow.yml") << ":enabled: true\n";
+  const auto settings = load_dynflow(folder.path());
+  REQUIRE(settings.ok());
+  CHECK(settings->core_timeout >= std::chrono::seconds(50));
+  CHECK(settings->core_timeout <= std::chrono::seconds(55));
+  // A GET has time for its second try.
+  CHECK(settings->core_try_timeout < settings->core_timeout);
+}
+
 TEST_CASE(":enabled: is read as the table of fixtures says") {
   std::ifstream in(kFixtures + "/expected-effective.json");
   std::stringstream text;
