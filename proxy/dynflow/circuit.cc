@@ -45,7 +45,9 @@ bool Circuit::wants_probe() {
   const std::lock_guard lock(mutex_);
   const Instant now = clock_.instant();
   if (state_ == State::kClosed && waiting_ > 0 && now - quiet_since_ >= kQuiet) state_ = State::kSuspected;
-  return state_ == State::kSuspected || (state_ == State::kOpen && now >= probe_due_);
+  // A request's answer closed it: the probe is what tells so.
+  const bool is_untold = state_ == State::kClosed && has_told_open_;
+  return state_ == State::kSuspected || is_untold || (state_ == State::kOpen && now >= probe_due_);
 }
 
 Circuit::Change Circuit::probed(bool has_answered) {

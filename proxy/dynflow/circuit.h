@@ -10,7 +10,7 @@
 //              wait and no answer to any of them for 3 s
 //   suspected  probe answered, or a request was                 closed
 //   suspected  probe failed                                     open: requests are refused
-//   open       probe answered, or a request was                 closed
+//   open       probe answered, or a request was                 closed; a probe follows in any case, so that the end is told
 //   open       probe failed                                     open: the pause before the next one doubles, up to 2 s
 //
 // Threads: all methods from any thread.

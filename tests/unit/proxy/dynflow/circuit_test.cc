@@ -92,7 +92,10 @@ TEST_CASE("an answer that comes after all closes an open circuit", "[circuit]") 
   circuit.answered();
   CHECK(circuit.admit());
   circuit.answered();
+  // Whoever was told of the end is told of its own end soon, whether or not somebody has a question.
+  CHECK(circuit.wants_probe());
   CHECK(circuit.probed(true) == Change::kClosed);
+  CHECK_FALSE(circuit.wants_probe());
 }
 
 TEST_CASE("a probe that fails without a suspicion changes nothing", "[circuit]") {
