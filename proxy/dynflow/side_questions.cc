@@ -13,12 +13,8 @@ namespace {
 
 // Bulk answers with whole documents of a thousand tasks are tens of megabytes.
 constexpr std::size_t kLargestAnswer = 512 * 1024 * 1024;
-
-json::Limits limits() {
-  json::Limits limits;
-  limits.bytes = kLargestAnswer;
-  return limits;
-}
+// A row for each id of the longest list that is taken.
+constexpr std::size_t kMostKeys = 200'000;
 
 bool is_over(std::string_view state) { return state == "stopped" || state == "paused"; }
 
@@ -27,7 +23,7 @@ Result<Json> ask(Backend& side, http::Request request, std::string_view path) {
   auto answer = side.answer(request, path);
   auto text = take_body(answer);
   if (!text) return Error(Code::kUnavailable, text.error().message());
-  const auto document = json::parse(*text, limits());
+  const auto document = parse_answer(*text);
   if (answer.status != 200) {
     const std::string why = document ? json::get_string(*document, "error") : "";
     return Error(answer.status == 404 ? Code::kNotFound : Code::kUnavailable,
@@ -72,6 +68,15 @@ Result<Unfinished> listed(Backend& side, std::size_t limit, Deadline deadline) {
 }
 
 }  // namespace
+
+Result<Json> parse_answer(std::string_view text) {
+  json::Limits limits;
+  limits.bytes = kLargestAnswer;
+  // Documents have around them what was launched, which may be as deep as the default.
+  limits.depth *= 2;
+  limits.keys = kMostKeys;
+  return json::parse(text, limits);
+}
 
 http::Request question(std::string method, std::string_view path, std::string body, Deadline deadline) {
   http::Request request;

@@ -14,6 +14,7 @@
 #include "proxy/dynflow/backend.h"
 #include "shared/base/deadline.h"
 #include "shared/base/result.h"
+#include "shared/json/json_fwd.h"
 
 namespace dynflow::proxy {
 
@@ -21,6 +22,8 @@ namespace dynflow::proxy {
 http::Request question(std::string method, std::string_view path, std::string body, Deadline deadline);
 // The whole body of an answer, however it comes. Errors: those of its stream; kTooLarge.
 Result<std::string> take_body(http::Response& response);
+// What a side answered, which is larger than what anybody may ask. Errors: as json::parse.
+Result<Json> parse_answer(std::string_view text);
 // {"error":...}; 503 with Retry-After.
 http::Response refuse_for_now(std::string_view message, std::chrono::seconds retry_after = std::chrono::seconds(5));
 

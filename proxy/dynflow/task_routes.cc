@@ -184,8 +184,9 @@ http::Response TaskRoutes::bulk(http::Request& request, std::string_view path, c
   own.body = *body;
   if (own.status != 200) return own;
   const auto asked = json::parse(*text);
-  const auto found = json::parse(*body);
-  if (!asked || !found) return own;
+  const auto found = parse_answer(*body);
+  // Without a look into it nobody knows what the other side has to be asked for.
+  if (!asked || !found) return refuse_for_now(cannot_be_asked(Side::kOwn, (asked ? found : asked).error().message()));
   std::vector<std::string> rest;
   for (std::string& id : task_ids(*asked)) {
     if (found->contains(id)) {
@@ -223,14 +224,14 @@ Result<std::string> TaskRoutes::rest_of_bulk(http::Request& request, std::string
       auto document_text = take_body(status);
       if (!document_text) return document_text.error();
       if (status.status == 404) continue;
-      auto document = json::parse(*document_text);
+      auto document = parse_answer(*document_text);
       if (status.status != 200 || !document) return Error(Code::kUnavailable, fmt::format("it answered {} for task {}", status.status, id));
       control_.owners().remember(id, Side::kOther);
       all[id] = *std::move(document);
     }
     return json::dump(all);
   }
-  const auto document = json::parse(*text);
+  const auto document = parse_answer(*text);
   if (answer.status != 200) {
     return Error(Code::kUnavailable, document ? json::get_string(*document, "error", "it refused") : fmt::format("it answered {}", answer.status));
   }
@@ -282,8 +283,7 @@ http::Response TaskRoutes::launch(http::Request& request, std::string_view path)
   }
   http::Response answer = view.side(view.target())->handle(request, path);
   // Our own core knows its tasks itself.
-  if (view.target() == Side::kOther) learn(answer, Side::kOther);
-  return answer;
+  return view.target() == Side::kOther ? learnt(std::move(answer), Side::kOther) : std::move(answer);
 }
 
 // What was started before is told again: Foreman repeats a launch whose answer it did not get, and would take a refusal for the
@@ -321,10 +321,7 @@ http::Response TaskRoutes::launch_on_two(http::Request& request, std::string_vie
   if (!text) return http::error_response(text.error());
   Backend& target = *view.side(view.target());
   const auto launch_all = [&](std::string body) {
-    http::Response answer = answer_with(target, request, path, std::move(body));
-    if (auto whole = take_body(answer)) answer.body = *std::move(whole);
-    learn(answer, view.target());
-    return answer;
+    return learnt(answer_with(target, request, path, std::move(body)), view.target());
   };
   const auto document = json::parse(*text);
   const Json* input = document ? json::find(*document, "input") : nullptr;
@@ -406,10 +403,13 @@ Result<Json> TaskRoutes::answers_for_held(http::Request& request, std::string_vi
   return answers;
 }
 
-void TaskRoutes::learn(const http::Response& answer, Side side) const {
-  if (answer.status != 200 || answer.stream) return;
-  const auto document = json::parse(answer.body);
-  if (!document || !document->is_object()) return;
+http::Response TaskRoutes::learnt(http::Response answer, Side side) const {
+  auto whole = take_body(answer);
+  if (!whole) return http::error_response(whole.error());
+  answer.body = *std::move(whole);
+  if (answer.status != 200) return answer;
+  const auto document = parse_answer(answer.body);
+  if (!document || !document->is_object()) return answer;
   const auto take = [&](const std::string& id, const Json& row) {
     const std::string task_id = json::get_string(row, "task_id");
     if (task_id.empty()) return;
@@ -418,6 +418,7 @@ void TaskRoutes::learn(const http::Response& answer, Side side) const {
   };
   take({}, *document);
   for (const auto& [id, row] : document->items()) take(id, row);
+  return answer;
 }
 
 }  // namespace dynflow::proxy

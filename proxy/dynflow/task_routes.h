@@ -51,7 +51,8 @@ class TaskRoutes {
   Result<Split> split(const Json& input, const View& view, Deadline deadline) const;
   Result<Json> answers_for_held(http::Request& request, std::string_view path, Backend& side, const Json& document,
                                 const Held& held, std::optional<http::Response>& refusal) const;
-  void learn(const http::Response& answer, Side side) const;
+  // The answer to a launch, whole; what it says about ids is remembered.
+  http::Response learnt(http::Response answer, Side side) const;
 
   http::Response bulk(http::Request& request, std::string_view path, const View& view, Kind kind);
   Result<std::string> rest_of_bulk(http::Request& request, std::string_view path, const View& view, Kind kind,

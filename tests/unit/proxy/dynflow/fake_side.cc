@@ -11,6 +11,12 @@ http::Response json_text(const Json& document, int status = 200) {
   return http::text_response(status, json::dump(document), "application/json");
 }
 
+class BrokenOff final : public http::BodyStream {
+ public:
+  Result<std::size_t> read(std::span<char>) override { return Error(Code::kBadPeer, "the body of the answer was cut short"); }
+  std::optional<std::uint64_t> length() const override { return std::nullopt; }
+};
+
 }  // namespace
 
 void FakeSide::set(const std::string& id, const std::string& state) {
@@ -40,21 +46,28 @@ http::Response FakeSide::answer(http::Request& request, std::string_view path, s
   };
   if (path == "/tasks/launch") {
     Json answer = Json::object();
-    for (const auto& [id, entry] : json::find(*body, "input")->items()) {
+    for (const auto& [asked_id, entry] : json::find(*body, "input")->items()) {
+      const std::string id = makes_ids ? "uuid-" + asked_id : asked_id;
       const bool is_known = !tasks_.emplace(id, "running").second;
       if (is_known && is_ruby) return http::error_response(500, "launched twice");
       if (!is_known) launched_.push_back(id);
-      answer[id] = Json{{"result", "success"}, {"task_id", id}};
+      answer[asked_id] = Json{{"result", "success"}, {"task_id", id}};
     }
     answer["parent"] = Json{{"result", "success"}, {"task_id", name + "-parent"}};
-    return json_text(answer);
+    http::Response response = json_text(answer);
+    if (streams) response.stream = http::body_of(std::move(response.body));
+    if (breaks_off) response.stream = std::make_unique<BrokenOff>();
+    return response;
   }
   if (path == "/tasks/status" || path == "/tasks/statuses") {
     if (is_ruby && path == "/tasks/statuses") return http::text_response(404, "<h1>Not Found</h1>", "text/html");
     Json answer = Json::object();
     for (const Json& id : *json::find(*body, "task_ids")) {
       const auto found = id.is_string() ? tasks_.find(id.get<std::string>()) : tasks_.end();
-      if (found != tasks_.end()) answer[found->first] = Json{{"state", found->second}, {"on", name}};
+      if (found == tasks_.end()) continue;
+      Json deep = Json::array();
+      for (int i = 1; i < depth; ++i) deep = Json::array({std::move(deep)});
+      answer[found->first] = Json{{"state", found->second}, {"on", name}, {"deep", std::move(deep)}};
     }
     return json_text(answer);
   }

@@ -41,6 +41,10 @@ class FakeSide final : public Backend {
   std::atomic<bool> talks_nonsense{false};
   std::atomic<bool> is_stopped{false};
   std::atomic<int> callbacks{0};
+  std::atomic<int> depth{0};                 // of something in each document of a bulk answer
+  std::atomic<bool> breaks_off{false};       // launches happen, and their answers end in the middle
+  std::atomic<bool> makes_ids{false};        // of its own, as old cores do: "uuid-<id>"
+  std::atomic<bool> streams{false};          // answers to launches come bit by bit, as long ones do
 
  private:
   mutable std::mutex mutex_;

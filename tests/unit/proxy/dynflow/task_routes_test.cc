@@ -123,6 +123,28 @@ TEST_CASE_METHOD(Fixture, "bulk answers are whole or 503", "[hand-over]") {
   CHECK(json_of(send("POST", path, R"({"task_ids":["o1","o2"]})")).size() == 2);
 }
 
+// Tasks whose inputs are as deep as inputs may be have deeper documents.
+TEST_CASE_METHOD(Fixture, "bulk answers are whole or 503, whatever is in them", "[hand-over]") {
+  begin(GENERATE(ModeState::kToInProcess, ModeState::kToExternal));
+  const std::string both = R"({"task_ids":["o1","x1"]})";
+  for (FakeSide* side : {own.get(), other.get()}) {
+    side->depth = 150;
+    const auto deep = send("POST", "/tasks/statuses", both);
+    CHECK(deep.status == 200);
+    CHECK(deep.body.find("\"o1\"") != std::string::npos);
+    CHECK(deep.body.find("\"x1\"") != std::string::npos);
+    side->depth = 900;
+    CHECK(send("POST", "/tasks/statuses", both).status == 503);
+    side->depth = 0;
+  }
+}
+
+TEST_CASE_METHOD(Fixture, "an answer to a launch that breaks off is no answer", "[hand-over]") {
+  begin(ModeState::kToExternal);
+  other->breaks_off = true;
+  CHECK(launch({"n1"}).status == 502);
+}
+
 TEST_CASE_METHOD(WithRuby, "documents of a core without the bulk route are fetched one by one", "[hand-over]") {
   begin(ModeState::kToInProcess);
   const Json all = json_of(send("POST", "/tasks/statuses", R"({"task_ids":["o1","x1","nobody","x2"]})"));
@@ -172,6 +194,17 @@ TEST_CASE_METHOD(WithRuby, "cores that make ids of their own are known by what t
   control->owners().remember("plan-1", Side::kOther, "uuid-1");
   CHECK(json_of(launch({"plan-1"}))["plan-1"]["task_id"] == "uuid-1");
   CHECK(own->launched() == Ids{});
+}
+
+TEST_CASE_METHOD(WithRuby, "what a core answered before the hand-over counts, however long the answer was", "[hand-over]") {
+  begin(ModeState::kExternal);
+  other->makes_ids = true;
+  other->streams = GENERATE(false, true);
+  CHECK(json_of(launch({"plan-1"}))["plan-1"]["task_id"] == "uuid-plan-1");
+  REQUIRE(control->change(ModeEvent::kAskInProcess, "test"));
+  CHECK(json_of(launch({"plan-1"}))["plan-1"]["task_id"] == "uuid-plan-1");
+  CHECK(own->launched() == Ids{});
+  CHECK(other->launched() == Ids{"uuid-plan-1"});
 }
 
 TEST_CASE_METHOD(Fixture, "nothing is launched while nobody knows whether the old side has it", "[hand-over]") {
