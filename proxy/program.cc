@@ -131,12 +131,12 @@ Status Program::start(std::vector<daemon::NamedSocket> inherited, const std::fun
   if (!script) return script.error();
   // As from outside, so that only the main thread reloads.
   dynflow->ask_reload = [] { ::kill(::getpid(), SIGHUP); };
-  dynflow->core_now = [folder = config_dir_]() -> Result<core::CoreOptions> {
+  dynflow->sides_now = [folder = config_dir_]() -> Result<DynflowOptions::Sides> {
     const auto now = load_configuration(folder);
     if (!now) return now.error();
     auto options = dynflow_options(*now, executable_folder());
     if (!options) return options.error();
-    return std::move(options->core);
+    return DynflowOptions::Sides{std::move(options->core), std::move(options->relay)};
   };
   // What can be wrong with the settings was found; from here on the process before is needed no more.
   if (Status waited = wait_for_predecessor(pause); !waited) return waited;
@@ -284,7 +284,9 @@ void Program::name_what_waits(const Configuration& fresh) const {
   for (std::size_t i = 0; i < new_tables.size(); ++i) {
     for (const std::string_view key : settings::changed_keys(*old_tables[i], *new_tables[i])) {
       if (settings::is_taken_at_reload(new_tables[i]->table(), key)) continue;
-      log::warn({}, "{}: the change of :{}: takes effect at the next start", new_tables[i]->place(key), key);
+      const bool may_be_sooner = settings::is_taken_by_new_side(new_tables[i]->table(), key);
+      log::warn({}, "{}: the change of :{}: takes effect at the next start{}", new_tables[i]->place(key), key,
+                may_be_sooner ? ", or when a change of the mode brings in anew the side that it is about" : "");
     }
   }
 }

@@ -82,11 +82,11 @@ Result<std::shared_ptr<Backend>> DynflowModule::make_own() {
   const CoreLibrary& library = **found;
   log::info({}, "Dynflow runs in this process with {}", library.path().string());
   core::CoreOptions core_options = options_.core;
-  if (control_ && options_.core_now) {
+  if (control_ && options_.sides_now) {
     // Whoever moves a site has just written where this core keeps its tasks: what the settings said at the start is of yesterday.
-    auto now = options_.core_now();
+    auto now = options_.sides_now();
     if (!now) return now.error();
-    core_options = *std::move(now);
+    core_options = std::move(now->core);
   }
   core_options.plugin_directory = library.path().parent_path();
   for (const ExecutorSwitch& executor : options_.executors) {
@@ -100,8 +100,14 @@ Result<std::shared_ptr<Backend>> DynflowModule::make_own() {
 }
 
 Result<std::shared_ptr<Backend>> DynflowModule::make_other() {
-  log::info({}, "Dynflow's core service is at {}", options_.relay.core.origin());
-  auto relay = Relay::create(options_.relay, authorization_);
+  RelayOptions relay_options = options_.relay;
+  if (control_ && options_.sides_now) {
+    auto now = options_.sides_now();
+    if (!now) return now.error();
+    relay_options = std::move(now->relay);
+  }
+  log::info({}, "Dynflow's core service is at {}", relay_options.core.origin());
+  auto relay = Relay::create(relay_options, authorization_);
   if (!relay) return relay.error();
   if (Status started = (*relay)->start(); !started) return started.error();
   return std::shared_ptr<Backend>(*std::move(relay));

@@ -41,8 +41,12 @@ struct DynflowOptions {
   ExternalCore external_core = ExternalCore::kUnset;
   RelayOptions relay;
   core::CoreOptions core;               // `plugins` is filled from the executors
-  // The same as the settings say it by now, for a core that is made while the module runs; null: `core` counts. From any thread.
-  std::function<Result<core::CoreOptions>()> core_now;
+  struct Sides {
+    core::CoreOptions core;
+    RelayOptions relay;
+  };
+  // The same two as the settings say it by now, for a side that is made while the module runs; null: those above count. From any thread.
+  std::function<Result<Sides>()> sides_now;
   std::vector<ExecutorSwitch> executors;
   std::filesystem::path executable_folder;
   HandOverPolicy hand_over;

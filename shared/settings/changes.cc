@@ -56,6 +56,11 @@ bool is_taken_at_reload(const Table& table, std::string_view key) {
   return std::find(table.at_reload.begin(), table.at_reload.end(), key) != table.at_reload.end();
 }
 
+bool is_taken_by_new_side(const Table& table, std::string_view key) {
+  if (table.is_read_by_core) return key != "enabled";
+  return std::find(table.at_new_side.begin(), table.at_new_side.end(), key) != table.at_new_side.end();
+}
+
 std::vector<std::string_view> changed_keys(const Values& before, const Values& now) {
   std::vector<std::string_view> keys;
   for (const Setting& setting : now.table().settings) {

@@ -66,7 +66,9 @@ constexpr std::array<std::string_view, 17> kAtReload = {
     "metrics_hosts", "forward_verify", "dns_resolv_timeouts", "log_file", "log_level", "file_rolling_size", "file_rolling_age", "file_rolling_keep",
     "file_logging_pattern", "system_logging_pattern", "shutdown_grace"};
 
-constexpr Table kTable{"settings.yml", "/etc/foreman-proxy", "Settings of the proxy itself.", kSettings, kRetired, kAtReload};
+constexpr std::array<std::string_view, 4> kAtNewSide = {"foreman_url", "foreman_ssl_ca", "foreman_ssl_cert", "foreman_ssl_key"};
+
+constexpr Table kTable{"settings.yml", "/etc/foreman-proxy", "Settings of the proxy itself.", kSettings, kRetired, kAtReload, kAtNewSide};
 
 // What systemd makes for us (StateDirectory=), or what packages make.
 std::string default_state_directory() {

@@ -45,9 +45,13 @@ constexpr std::array kAnsibleRetired = {
 
 constexpr std::string_view kWhere = "/etc/foreman-proxy/settings.d";
 constexpr std::array<std::string_view, 4> kDynflowAtReload = {"external_core", "handover_automatic", "handover_give_up", "handover_follow_up"};
-constexpr Table kDynflow{"dynflow.yml", kWhere, "Settings of the task engine and of its mode.", kDynflowSettings, {}, kDynflowAtReload};
+constexpr std::array<std::string_view, 10> kDynflowAtNewSide = {"database", "secrets_key_file", "core_url", "core_try_timeout", "execution_plan_cleaner_age",
+                                                                "backup_deleted_plans", "backup_dir", "max_running_runners", "max_running_runners_per_job",
+                                                                "max_output_bytes"};
+constexpr Table kDynflow{"dynflow.yml", kWhere, "Settings of the task engine and of its mode.", kDynflowSettings, {}, kDynflowAtReload, kDynflowAtNewSide};
 constexpr Table kLogs{"logs.yml", kWhere, "Settings of the module that shows the last log records.", kLogsSettings};
-constexpr Table kAnsible{"ansible.yml", kWhere, "Settings of the Ansible executor.", kAnsibleSettings, kAnsibleRetired};
+constexpr bool kIsReadByCore = true;
+constexpr Table kAnsible{"ansible.yml", kWhere, "Settings of the Ansible executor.", kAnsibleSettings, kAnsibleRetired, {}, {}, kIsReadByCore};
 
 // What somebody meant who wrote a value that disables the module.
 bool is_plainly_off(const Node& value) {

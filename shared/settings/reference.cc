@@ -43,6 +43,12 @@ std::string with_bars_escaped(std::string_view text) {
   return out;
 }
 
+std::string list_of(std::span<const std::string_view> keys) {
+  std::string out;
+  for (const std::string_view key : keys) out += fmt::format("{}`:{}:`", out.empty() ? "" : ", ", key);
+  return out;
+}
+
 std::string choices_note(const Setting& setting) {
   if (setting.choices.empty()) return {};
   std::string out = " One of ";
@@ -61,10 +67,13 @@ std::string reference_markdown(const Table& table) {
                        with_bars_escaped(setting.doc), choices_note(setting));
   }
   if (!table.at_reload.empty()) {
-    out += "\nChanges that a reload (HUP) takes over, all others wait for the next start: ";
-    for (std::size_t i = 0; i < table.at_reload.size(); ++i) out += fmt::format("{}`:{}:`", i > 0 ? ", " : "", table.at_reload[i]);
-    out += ".\n";
+    out += fmt::format("\nChanges that a reload (HUP) takes over, all others wait for the next start: {}.\n", list_of(table.at_reload));
   }
+  if (!table.at_new_side.empty()) {
+    out += fmt::format("\nA change of the mode while the proxy runs brings in the new side with the values of then of: {}.\n",
+                       list_of(table.at_new_side));
+  }
+  if (table.is_read_by_core) out += "\nA core that begins in the proxy at a change of the mode goes by the values of then, but for `:enabled:`.\n";
   if (!table.retired.empty()) {
     out += "\nKeys of older versions, accepted with a warning:\n\n";
     for (const RetiredSetting& setting : table.retired) out += fmt::format("- `:{}:` {}\n", setting.key, setting.doc);

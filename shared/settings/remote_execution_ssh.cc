@@ -37,7 +37,8 @@ constexpr std::array kSettings = {
     Setting{"mqtt_ttl", Type::kInt, "5", "Seconds that a host has to pick up a job before the next one gets its turn.", Null::kRefused, {}, check_positive},
 };
 
-constexpr Table kTable{"remote_execution_ssh.yml", "/etc/foreman-proxy/settings.d", "Settings of the script executor.", kSettings};
+constexpr bool kIsReadByCore = true;
+constexpr Table kTable{"remote_execution_ssh.yml", "/etc/foreman-proxy/settings.d", "Settings of the script executor.", kSettings, {}, {}, {}, kIsReadByCore};
 
 }  // namespace
 

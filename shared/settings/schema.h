@@ -61,6 +61,8 @@ struct Table {
   std::span<const Setting> settings;
   std::span<const RetiredSetting> retired = {};
   std::span<const std::string_view> at_reload = {};  // keys whose new values count from a reload on; the others wait for a start
+  std::span<const std::string_view> at_new_side = {};  // of the others: those that a core, or a way to one, made at run time goes by
+  bool is_read_by_core = false;  // all but "enabled" are of those
 };
 
 // How keys without a leading colon are taken: Ruby's global files accept them, its module files never look at them.
@@ -125,6 +127,8 @@ std::string shown_settings(const Values& values);
 // The keys whose values that count differ, in the table's order; where a value stands does not matter.
 std::vector<std::string_view> changed_keys(const Values& before, const Values& now);
 bool is_taken_at_reload(const Table& table, std::string_view key);
+// Whether a core, or a way to one, that a running program begins with goes by the new value.
+bool is_taken_by_new_side(const Table& table, std::string_view key);
 
 // Checks for tables.
 std::optional<std::string> check_positive(const Node& value);

@@ -240,6 +240,30 @@ class Mode(Base):
         self.assertEqual(answer.status, 200, answer.text)
         self.assertEqual((first.exists(), second.exists()), (False, True))
 
+    def test_a_way_to_a_core_service_goes_where_the_settings_say_by_then(self):
+        foreman = self.enterContext(Foreman())
+        before = self.enterContext(CoreService(self.folder / "before", foreman.url))
+        core = self.enterContext(CoreService(self.folder / "core", foreman.url))
+        proxy = self.enterContext(SmartProxy(self.folder / "proxy", foreman.url, external_core=False, core_url=before.url))
+        self.edit(proxy, before.url, core.url, "settings.d/dynflow.yml")
+        self.edit(proxy, ":external_core: false", ":external_core: true", "settings.d/dynflow.yml")
+        self.reload(proxy)
+        wait_until(lambda: mode_of(proxy.http)["state"] == "external", "the mode external")
+        launched = proxy.http.post("/dynflow/tasks/launch", {"operation": "single", "input": {"action_class": "PeerOps::Noop", "action_input": {}}})
+        self.assertEqual(launched.status, 200, launched.text)
+        counts = [side.http.get("/tasks/count").json()["count"] for side in (before, core)]
+        self.assertEqual(counts, [0, 1])
+
+    def test_what_the_next_change_of_the_mode_takes_over_is_told_so(self):
+        proxy = self.enterContext(SmartProxy(self.folder / "proxy", "http://127.0.0.1:1", external_core=True, core_url="http://127.0.0.1:1",
+                                             dynflow={"database": self.folder / "first.sqlite"}))
+        self.edit(proxy, "first.sqlite", "second.sqlite", "settings.d/dynflow.yml")
+        self.edit(proxy, ":enabled: true", ":enabled: true\n:console_auth: false", "settings.d/dynflow.yml")
+        told = self.reload(proxy)
+        start = "takes effect at the next start"
+        self.assertRegex(told, rf"the change of :database: {start}, or when a change of the mode brings in anew the side that it is about\n")
+        self.assertRegex(told, rf"the change of :console_auth: {start}\n")
+
 
 class Core(Base):
     def test_the_core_service_reloads_as_the_proxy_does(self):
