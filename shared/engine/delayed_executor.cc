@@ -46,6 +46,7 @@ void DelayedExecutor::look() {
 }
 
 void DelayedExecutor::look_now() {
+  is_to_retry_ = false;
   const auto scheduled = store().count_plans(persistence::PlanState::kScheduled);
   if (surroundings_.membership->is_open()) {
     auto ready = store().load_ready_delayed(clock().now(), limit_);
@@ -60,6 +61,7 @@ void DelayedExecutor::look_now() {
       if (limit_ > kPortion) look();
     } else {
       log::warn({}, "delayed plans cannot be read: {}", ready.error().message());
+      is_to_retry_ = true;
     }
   }
   arm();
@@ -68,6 +70,14 @@ void DelayedExecutor::look_now() {
 void DelayedExecutor::done() {
   post([this] {
     if (under_way_ > 0 && --under_way_ == 0 && was_full_) look();
+  });
+}
+
+void DelayedExecutor::failed(const Error& error) {
+  if (error.code() != Code::kUnavailable && error.code() != Code::kBusy && error.code() != Code::kTimeout) return;
+  post([this] {
+    is_to_retry_ = true;
+    arm();
   });
 }
 
@@ -82,6 +92,7 @@ void DelayedExecutor::arm() {
   } else if (*next) {
     wait = **next - now;
   }
+  if (is_to_retry_) wait = wait ? std::min<Duration>(*wait, kRetry) : kRetry;
   if (store().is_shared()) {
     const Duration poll = surroundings_.options.poll_interval;
     wait = wait ? std::min(*wait, poll) : poll;

@@ -34,6 +34,8 @@ class DelayedExecutor : public std::enable_shared_from_this<DelayedExecutor> {
   void plan_stopped(const std::string& plan_id);
   // What begin() began is over.
   void done();
+  // One could not be begun, or not be written. Where that may pass it looks again in a moment.
+  void failed(const Error& error);
 
  private:
   void post(std::function<void()> task);
@@ -58,6 +60,7 @@ class DelayedExecutor : public std::enable_shared_from_this<DelayedExecutor> {
   std::size_t under_way_ = 0;
   std::size_t limit_;
   bool was_full_ = false;  // the last look found as many as it may
+  bool is_to_retry_ = false;
 };
 
 }  // namespace dynflow::engine

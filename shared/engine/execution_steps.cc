@@ -107,8 +107,8 @@ class Execution::RunningContext final : public ContextBase<Running> {
   Result<std::vector<persistence::PlanStatus>> sub_plans() override { return execution_.sub_plans(outcome_); }
   void cancel_plan(const std::string& plan_id, bool force) override {
     const std::string_view name = force ? kAbort : kCancel;
-    // The same request again is the same row.
-    outcome_.sent_events.push_back({plan_id + (force ? "/abort" : "/cancel"), plan_id, 0, std::string(name), "null", clock().now(), {}});
+    std::string id = execution_.surroundings_.options.ids->uuid();
+    outcome_.sent_events.push_back({std::move(id), plan_id, 0, std::string(name), "null", clock().now(), {}});
   }
   std::vector<Event> take_events(std::string_view name) override { return execution_.take_events(step_id_, outcome_, name); }
 

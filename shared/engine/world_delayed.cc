@@ -86,20 +86,24 @@ Status World::Impl::set_frozen(std::string_view plan_id, bool is_frozen, std::op
 
 bool World::Impl::begin_delayed(const DelayedRecord& delayed) {
   const std::string& id = delayed.plan_id;
-  if (!reserve_stored(id).ok()) return false;  // being made, or planned, or ended
+  if (!reserve({id}, Reservation::kKnown).ok()) return false;  // being made, or planned, or ended
   const auto leave = [&] {
     release({id});
     return false;
   };
-  if (!claim(id).ok()) return leave();  // another world's, or ended meanwhile
-  auto plan = store().load_plan(id);
+  const auto leave_for_now = [&](const Error& error) {
+    delayed_executor_->failed(error);
+    return leave();
+  };
+  if (const Status claimed = claim(id); !claimed.ok()) return leave_for_now(claimed.error());  // another world's, or ended meanwhile
+  auto plan = load_whole(id);
   if (!plan.ok()) {
     log::error({.task_id = id}, "a delayed plan cannot be read: {}", plan.error().message());
-    return leave();
+    return leave_for_now(plan.error());
   }
-  if (!store().load_delayed(id).ok()) return leave();  // another world was faster
+  if (const auto stored = store().load_delayed(id); !stored.ok()) return leave_for_now(stored.error());  // another world was faster
   const auto prerequisites = store().load_prerequisites(id);
-  if (!prerequisites.ok()) return leave();
+  if (!prerequisites.ok()) return leave_for_now(prerequisites.error());
   std::vector<std::string> failed;
   for (const auto& prerequisite : *prerequisites) {
     if (prerequisite.state != PlanState::kStopped) return leave();
@@ -109,7 +113,10 @@ bool World::Impl::begin_delayed(const DelayedRecord& delayed) {
   const Time now = options().clock->now();
   const std::string world_id = membership_.term()->world_id;
   const auto is_over = [this](const Status& status) {
-    if (!status.ok()) log::warn({}, "a delayed plan could not be written: {}", status.error().message());
+    if (!status.ok()) {
+      log::warn({}, "a delayed plan could not be written: {}", status.error().message());
+      delayed_executor_->failed(status.error());
+    }
     delayed_executor_->done();
   };
   WriteBatch rows;
@@ -132,7 +139,7 @@ bool World::Impl::begin_delayed(const DelayedRecord& delayed) {
     return true;
   }
   for (const StepRecord& step : plan->steps) rows.add(WriteBatch::UpdateStep{id, step});
-  if (!add_end_rows(*plan, rows).ok()) return leave();
+  if (const Status added = add_end_rows(*plan, rows); !added.ok()) return leave_for_now(added.error());
   log::info({.task_id = id}, "a delayed plan was not started: {}", plan->steps.front().error->message);
   store_changed(*plan, std::move(rows), is_over);
   return true;
@@ -156,6 +163,7 @@ void World::Impl::plan_now(PlanRecord plan, const DelayedRecord& delayed) {
     if (!stored.ok()) {
       log::warn({.task_id = id}, "a delayed plan cannot be read now: {}", stored.error().message());
       release({id});
+      delayed_executor_->failed(stored.error());
       return delayed_executor_->done();
     }
     kept = std::move(*stored);
@@ -180,6 +188,7 @@ void World::Impl::plan_now(PlanRecord plan, const DelayedRecord& delayed) {
   } else if (const Status added = add_end_rows(made.record, rows); !added.ok()) {
     log::warn({.task_id = id}, "a delayed plan cannot be ended now: {}", added.error().message());
     release({id});
+    delayed_executor_->failed(added.error());
     return delayed_executor_->done();
   }
   auto events = events_in(rows);
@@ -196,6 +205,7 @@ void World::Impl::plan_now(PlanRecord plan, const DelayedRecord& delayed) {
       for (PlanObserver* observer : options().observers) observer->rows_stored();
     } else {
       log::warn({.task_id = id}, "a delayed plan could not be written: {}", status.error().message());
+      delayed_executor_->failed(status.error());
     }
     delayed_executor_->done();
   };
@@ -205,7 +215,7 @@ void World::Impl::plan_now(PlanRecord plan, const DelayedRecord& delayed) {
 }
 
 void World::Impl::begin_cancel_delayed(const std::string& plan_id, std::function<void(Result<int>)> done) {
-  if (!reserve_stored(plan_id).ok()) return done(0);  // it is being planned
+  if (!reserve({plan_id}, Reservation::kKnown).ok()) return done(0);  // it is being planned
   const auto finish = [&](Result<int> result) {
     release({plan_id});
     done(std::move(result));
@@ -215,7 +225,7 @@ void World::Impl::begin_cancel_delayed(const std::string& plan_id, std::function
     const bool is_gone = claimed.error().code() == Code::kNotFound || claimed.error().code() == Code::kConflict;
     return finish(is_gone ? Result<int>(0) : Result<int>(claimed.error()));
   }
-  auto plan = store().load_plan(plan_id);
+  auto plan = load_whole(plan_id);
   if (!plan.ok()) return finish(plan.error());
   if (plan->state != PlanState::kScheduled) return finish(0);
   cancel_delayed(*plan, options().clock->now(), membership_.term()->world_id);
@@ -223,10 +233,6 @@ void World::Impl::begin_cancel_delayed(const std::string& plan_id, std::function
   for (const StepRecord& step : plan->steps) rows.add(WriteBatch::UpdateStep{plan_id, step});
   rows.add(WriteBatch::DeleteDelayed{plan_id});
   if (const Status added = add_end_rows(*plan, rows); !added.ok()) return finish(added.error());
-  {
-    const std::lock_guard lock(mutex_);
-    delayed_secrets_.erase(plan_id);
-  }
   store_changed(*plan, std::move(rows), [done = std::move(done)](const Status& status) {
     done(status.ok() ? Result<int>(1) : Result<int>(status.error()));
   });

@@ -78,7 +78,8 @@ class World::Impl {
     std::shared_ptr<Execution> execution;  // null: its id is taken, or it waits
     int level = 0;                         // of sub-plans: 0 has no parent here
     bool is_waiting = false;               // for a place in memory
-    Json secrets;                          // of one that waits
+    bool has_waited = false;               // and was taken out of the line by an order
+    Json secrets;                          // of one that waits or has waited
   };
   enum class Reservation {
     kNew,        // waits until other launches of these ids have become durable or failed: who is told of a conflict finds the
@@ -98,6 +99,8 @@ class World::Impl {
   // The same for one plan that is stored, and takes it out of the line when it waits for its start.
   Status reserve_stored(const std::string& id);
   void release(const std::vector<std::string>& ids);
+  // What reserve_stored() took, of a plan that is as it was: one that waited for its start waits on.
+  void give_back(const std::string& id);
   // Of plans that are not to be. Nobody waits for it: locks of plans that are not there are swept up in any case.
   void release_locks(const std::vector<std::string>& ids);
   // `begin` gives the execution its first task, before anybody can find it: a cancel must not come first. False, and without effect, when
@@ -113,6 +116,10 @@ class World::Impl {
   void admit(const std::shared_ptr<const Term>& term, PlanRecord plan, Json secrets);
   int level_of(const PlanRecord& plan) const;
   void take_up_waiting();
+  // True: it waited for a place, and does no more; its id is taken.
+  bool leave_line(const std::string& id);
+  // One that has left the line. An error: it waits again.
+  Status start_waiting(const std::string& id);
   void ended(const Execution& execution, const PlanRecord& plan, Json secrets);
   Result<int> listener_of(const std::string& plan_id, int action_id);
   void wait_until_gone(const std::string& plan_id, const Execution& execution) const;
@@ -129,6 +136,8 @@ class World::Impl {
   // Those of a plan that was another process's. Errors: the store's.
   Result<KeptSecrets> stored_secrets(const std::string& plan_id) const;
   Json take_paused_secrets(const std::string& plan_id);
+  // Of a plan that has ended without an execution.
+  void forget_secrets(const std::string& plan_id);
 
   // world_takeover.cc: plans that were others'.
   std::size_t room(bool is_overdue) const;
@@ -146,6 +155,8 @@ class World::Impl {
   void begin_skip(const std::string& plan_id, int step_id, Done done);
   Status halt_in_work(const std::string& plan_id, Execution& execution);
   void begin_halt(const std::string& plan_id, Done done);
+  // Of the store, to be worked on. kCorrupt also: its rows do not fit together.
+  Result<PlanRecord> load_whole(const std::string& plan_id) const;
   Result<PlanRecord> load_paused(const std::string& plan_id) const;
   // Writes a plan that no execution has in hand, and releases it. `rows` go with it.
   void store_changed(const PlanRecord& plan, persistence::WriteBatch rows, Done done);

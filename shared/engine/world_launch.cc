@@ -45,21 +45,38 @@ Status World::Impl::reserve(const std::vector<std::string>& ids, Reservation kin
 }
 
 Status World::Impl::reserve_stored(const std::string& id) {
-  {
-    const std::lock_guard lock(mutex_);
-    const auto found = active_.find(id);
-    if (found != active_.end() && found->second.is_waiting) {
-      found->second = Place();
-      return {};
-    }
-  }
-  return reserve({id}, Reservation::kKnown);
+  return leave_line(id) ? Status() : reserve({id}, Reservation::kKnown);
+}
+
+bool World::Impl::leave_line(const std::string& id) {
+  const std::lock_guard lock(mutex_);
+  const auto found = active_.find(id);
+  if (found == active_.end() || !found->second.is_waiting) return false;
+  found->second.is_waiting = false;
+  found->second.has_waited = true;
+  return true;
 }
 
 void World::Impl::release(const std::vector<std::string>& ids) {
   const std::lock_guard lock(mutex_);
   for (const std::string& id : ids) active_.erase(id);
   ids_changed_.notify_all();
+}
+
+void World::Impl::give_back(const std::string& id) {
+  {
+    const std::lock_guard lock(mutex_);
+    const auto found = active_.find(id);
+    if (found != active_.end() && found->second.has_waited) {
+      found->second.has_waited = false;
+      found->second.is_waiting = true;
+      waiting_[static_cast<std::size_t>(found->second.level)].push_front(id);
+    } else {
+      active_.erase(id);
+    }
+    ids_changed_.notify_all();
+  }
+  launches_->post([this] { take_up_waiting(); });  // there may be a place for it by now
 }
 
 std::shared_ptr<Execution> World::Impl::find(std::string_view plan_id) const {
@@ -118,6 +135,11 @@ bool World::Impl::activate(const std::shared_ptr<const Term>& term, PlanRecord p
 void World::Impl::admit(const std::shared_ptr<const Term>& term, PlanRecord plan, Json secrets) {
   {
     const std::lock_guard lock(mutex_);
+    if (!membership_.is_in(*term)) {
+      active_.erase(plan.id);
+      ids_changed_.notify_all();
+      return;
+    }
     Place& place = active_[plan.id];
     place.level = level_of(plan);
     const auto level = static_cast<std::size_t>(place.level);
@@ -149,6 +171,7 @@ void World::Impl::take_up_waiting() {
           if (found != active_.end() && found->second.is_waiting) {
             id = line.front();
             found->second.is_waiting = false;
+            found->second.has_waited = true;
           }
           line.pop_front();
         }
@@ -156,29 +179,36 @@ void World::Impl::take_up_waiting() {
       if (id.empty() || is_closing()) return;
       is_taking_up_ = true;
     }
-    const auto term = membership_.term();
-    auto plan = store().load_plan(id);
-    std::unique_lock lock(mutex_);
-    const auto place = active_.find(id);
-    if (place == active_.end()) continue;  // dropped meanwhile
-    if (!plan.ok() && plan.error().code() != Code::kNotFound && plan.error().code() != Code::kCorrupt) {
-      place->second.is_waiting = true;
-      waiting_[static_cast<std::size_t>(place->second.level)].push_front(id);
-      scheduler().post_at(options().clock->instant() + kReadRetry, [strand = std::weak_ptr(launches_), this] {
-        if (const auto alive = strand.lock()) alive->post([this] { take_up_waiting(); });
-      });
-      return;
-    }
-    Json secrets = std::move(place->second.secrets);
-    lock.unlock();
-    if (!plan.ok() || plan->state != PlanState::kPlanned) {
-      if (!plan.ok()) log::error({.task_id = id}, "a planned execution plan cannot be read: {}", plan.error().message());
-      release({id});
-      continue;
-    }
-    activate(term, std::move(*plan), std::move(secrets), [](Execution& execution) { execution.start(); });
+    if (start_waiting(id).ok()) continue;
+    scheduler().post_at(options().clock->instant() + kReadRetry, [strand = std::weak_ptr(launches_), this] {
+      if (const auto alive = strand.lock()) alive->post([this] { take_up_waiting(); });
+    });
+    return;
   }
   launches_->post([this] { take_up_waiting(); });
+}
+
+Status World::Impl::start_waiting(const std::string& id) {
+  const auto term = membership_.term();
+  auto plan = load_whole(id);
+  std::unique_lock lock(mutex_);
+  const auto place = active_.find(id);
+  if (place == active_.end()) return {};
+  const bool is_dropped = !std::exchange(place->second.has_waited, false);
+  if (!is_dropped && !plan.ok() && plan.error().code() != Code::kNotFound && plan.error().code() != Code::kCorrupt) {
+    place->second.is_waiting = true;
+    waiting_[static_cast<std::size_t>(place->second.level)].push_front(id);
+    return plan.error();
+  }
+  Json secrets = std::move(place->second.secrets);
+  lock.unlock();
+  if (is_dropped || !plan.ok() || plan->state != PlanState::kPlanned) {
+    if (!plan.ok()) log::error({.task_id = id}, "a planned execution plan cannot be read: {}", plan.error().message());
+    release({id});
+    return {};
+  }
+  activate(term, std::move(*plan), std::move(secrets), [](Execution& execution) { execution.start(); });
+  return {};
 }
 
 void World::Impl::ended(const Execution& execution, const PlanRecord& plan, Json secrets) {

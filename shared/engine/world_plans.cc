@@ -2,6 +2,7 @@
 #include <utility>
 
 #include "shared/engine/plan_changes.h"
+#include "shared/engine/plan_parts.h"
 #include "shared/engine/rescue.h"
 #include "shared/engine/world_impl.h"
 #include "shared/json/json.h"
@@ -31,6 +32,16 @@ const StepRecord* find_run_step(const PlanRecord& plan, int id) {
 
 bool is_at_work(const StepRecord& step) {
   return step.state == StepState::kRunning || step.state == StepState::kSuspended;
+}
+
+// The steps that a cancel is for; of a plan that has not started those that it would have come to.
+int count_cancellable(const PlanRecord& plan, const ActionRegistry& registry) {
+  const bool has_started = plan.state != PlanState::kPlanned;
+  return static_cast<int>(std::count_if(plan.steps.begin(), plan.steps.end(), [&](const StepRecord& step) {
+    const ActionClass* action_class = registry.find(step.action_class);
+    return step.phase == StepPhase::kRun && (!has_started || is_at_work(step)) && action_class && action_class->is_cancellable &&
+           action_class->takes_events;
+  }));
 }
 
 }  // namespace
@@ -68,22 +79,23 @@ Result<int> World::Impl::cancel(std::string_view plan_id, bool force) {
     if (plan->state == PlanState::kScheduled) {
       return await<Result<int>>([&](auto done) { begin_cancel_delayed(id, std::move(done)); });
     }
-    if (plan->state != PlanState::kRunning) return 0;
+    if (plan->state != PlanState::kRunning && plan->state != PlanState::kPlanned) return 0;
+    const int count = count_cancellable(*plan, *options().registry);
+    if (plan->state == PlanState::kPlanned && count == 0) return 0;
     const Status claimed = claim(id);
     if (!claimed.ok() && claimed.error().code() == Code::kConflict) {
-      int count = 0;
-      for (const StepRecord& step : plan->steps) {
-        const ActionClass* action_class = options().registry->find(step.action_class);
-        if (step.phase != StepPhase::kRun || !is_at_work(step) || !action_class) continue;
-        count += action_class->is_cancellable && action_class->takes_events ? 1 : 0;
-      }
       if (count == 0) return 0;
       const Status put = await<Status>(
           [&](auto done) { put_for_owner(event_for(id, 0, force ? kAbort : kCancel, "null"), std::move(done)); });
       return put.ok() ? Result<int>(count) : Result<int>(put.error());
     }
     if (!claimed.ok()) return claimed.error().code() == Code::kNotFound ? Result<int>(0) : Result<int>(claimed.error());
-    take_over({id});
+    // One that waits for its place must not run one day: it gets it now.
+    if (!leave_line(id)) {
+      take_over({id});
+    } else if (const Status started = start_waiting(id); !started.ok()) {
+      return started.error();
+    }
     execution = find_taken_up(id);
     if (!execution) return 0;
   }
@@ -160,13 +172,18 @@ void World::Impl::begin_halt(const std::string& plan_id, Done done) {
     release({plan_id});
     return put_for_owner(event_for(plan_id, 0, kHaltPlan, "null"), std::move(done));
   }
-  if (!claimed.ok()) return finish(claimed.error().code() == Code::kNotFound ? exists(plan_id) : claimed);
+  if (!claimed.ok() && claimed.error().code() == Code::kNotFound) return finish(exists(plan_id));
+  if (!claimed.ok()) {
+    give_back(plan_id);
+    return done(claimed);
+  }
   // Claimed, and perhaps nobody's before: what cannot be halted goes on here.
   const auto fail = [&](const Error& error) {
-    finish(error);
+    give_back(plan_id);
+    done(error);
     take_over({plan_id});
   };
-  auto plan = store().load_plan(plan_id);
+  auto plan = load_whole(plan_id);
   if (!plan.ok()) return fail(plan.error());
   if (plan->state == PlanState::kStopped) return finish({});
   const Time now = options().clock->now();
@@ -207,8 +224,8 @@ void World::Impl::store_changed(const PlanRecord& plan, WriteBatch rows, Done do
       *membership_.term(), std::move(rows), persistence::Durability::kFull,
       [this, id = plan.id, is_stopped, hooked, events = std::move(events), done = std::move(done), strand = launches_](Status status) {
         strand->post([this, id, is_stopped, hooked, events, done, status = std::move(status)] {
-          if (status.ok() && is_stopped) take_paused_secrets(id);
-          release({id});
+          if (status.ok() && is_stopped) forget_secrets(id);
+          status.ok() ? release({id}) : give_back(id);
           if (status.ok()) {
             for (const EventRecord& event : events) surroundings_.world->deliver_stored(event);
             for (PlanObserver* observer : options().observers) observer->rows_stored();
@@ -220,8 +237,15 @@ void World::Impl::store_changed(const PlanRecord& plan, WriteBatch rows, Done do
       });
 }
 
-Result<PlanRecord> World::Impl::load_paused(const std::string& plan_id) const {
+Result<PlanRecord> World::Impl::load_whole(const std::string& plan_id) const {
   auto plan = store().load_plan(plan_id);
+  if (!plan.ok()) return plan;
+  if (Status whole = check_parts(*plan); !whole.ok()) return whole.error();
+  return plan;
+}
+
+Result<PlanRecord> World::Impl::load_paused(const std::string& plan_id) const {
+  auto plan = load_whole(plan_id);
   if (!plan.ok() || plan->state == PlanState::kPaused) return plan;
   if (plan->state == PlanState::kStopped) return cannot_execute(plan_id, "stopped");
   if (plan->state == PlanState::kRunning) return cannot_execute(plan_id, "already running");
@@ -237,7 +261,7 @@ Status World::Impl::resume(std::string_view plan_id) {
 
 void World::Impl::begin_resume(const std::string& plan_id, Done done) {
   const auto term = membership_.term();
-  if (auto reserved = reserve_stored(plan_id); !reserved.ok()) return done(reserved);
+  if (auto reserved = reserve({plan_id}, Reservation::kKnown); !reserved.ok()) return done(reserved);
   const auto refuse = [&](const Error& error) {
     release({plan_id});
     done(error);
@@ -280,7 +304,7 @@ Status World::Impl::skip(std::string_view plan_id, int step_id) {
 }
 
 void World::Impl::begin_skip(const std::string& plan_id, int step_id, Done done) {
-  if (auto reserved = reserve_stored(plan_id); !reserved.ok()) return done(reserved);
+  if (auto reserved = reserve({plan_id}, Reservation::kKnown); !reserved.ok()) return done(reserved);
   const auto refuse = [&](const Error& error) {
     release({plan_id});
     done(error);

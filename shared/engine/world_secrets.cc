@@ -38,4 +38,10 @@ Json World::Impl::take_paused_secrets(const std::string& plan_id) {
   return kept ? std::move(kept.mapped()) : Json();
 }
 
+void World::Impl::forget_secrets(const std::string& plan_id) {
+  const std::lock_guard lock(mutex_);
+  paused_secrets_.erase(plan_id);
+  delayed_secrets_.erase(plan_id);
+}
+
 }  // namespace dynflow::engine

@@ -54,7 +54,7 @@ void World::Impl::take_over(const std::vector<std::string>& plan_ids) {
 Status World::Impl::take_over_one(const std::string& plan_id) {
   const auto term = membership_.term();
   if (auto reserved = reserve({plan_id}, Reservation::kKnown); !reserved.ok()) return reserved;  // it is in work here already
-  auto plan = store().load_plan(plan_id);
+  auto plan = load_whole(plan_id);
   auto events = plan.ok() ? store().load_events_of(plan_id) : Result<std::vector<EventRecord>>(plan.error());
   if (!events.ok()) {
     release({plan_id});
@@ -120,6 +120,9 @@ void World::Impl::hand_over_events(std::vector<EventRecord> events) {
     } else if (is_for_resting_plan(event) && plan_events[event.plan_id] > 0) {
       const int count = std::exchange(plan_events[event.plan_id], 0);
       plan_event_came(event, count > 1);
+    } else if (event.step_id == 0 && (event.name == kCancel || event.name == kAbort) && leave_line(event.plan_id)) {
+      // It waited for its place, and must not run one day.
+      if (start_waiting(event.plan_id).ok()) surroundings_.world->deliver_stored(event);
     }
   }
   delete_events(useless);
@@ -165,6 +168,7 @@ void World::Impl::drop_all() {
     for (auto place = active_.begin(); place != active_.end();) {
       // An id that is taken is released by whoever took it.
       if (!place->second.execution && !place->second.is_waiting) {
+        place->second.has_waited = false;  // its line is gone
         ++place;
         continue;
       }

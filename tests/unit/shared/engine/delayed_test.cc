@@ -150,6 +150,52 @@ TEST_CASE("a record whose plan is on its way already is tidied", "[D06]") {
   CHECK(later.engine.store.delayed().empty());
 }
 
+TEST_CASE("a delayed plan that could not be written at its time is tried again") {
+  Later later;
+  const auto start_at = later.engine.clock.now() + hours(1);
+  SECTION("its planning") {
+    const std::string id = later.delay({.start_at = start_at});
+    later.engine.clock.advance(hours(1));
+    later.engine.store.fail_next(1);
+    later.engine.scheduler->run_ready();
+    CHECK(shown(later.engine.settle(id)) == "scheduled/pending");
+    later.engine.scheduler->advance(seconds(10));
+    CHECK(shown(later.engine.settle(id)) == "stopped/success");
+    CHECK(later.engine.scheduler->timers() == 0);
+  }
+  SECTION("its end") {
+    const std::string id = later.delay({.start_at = start_at + hours(1), .start_before = start_at});
+    later.engine.clock.advance(hours(1));
+    later.engine.store.fail_next(1);
+    later.engine.scheduler->run_ready();
+    CHECK(shown(later.engine.settle(id)) == "scheduled/pending");
+    later.engine.scheduler->advance(seconds(10));
+    CHECK(shown(later.engine.settle(id)) == "stopped/error");
+  }
+}
+
+TEST_CASE("a plan gets no secrets of an earlier one that had its id and was never planned") {
+  Later later;
+  PlanRequest request = later.request("Work");
+  request.plan_id = "again";
+  request.secrets = Json{{"password", "old"}};
+  SECTION("halted") {
+    REQUIRE(later.world().delay(request, {.start_at = later.engine.clock.now() + hours(1)}).ok());
+    REQUIRE(later.world().halt("again").ok());
+  }
+  SECTION("too late") {
+    const auto before = later.engine.clock.now() + hours(1);
+    REQUIRE(later.world().delay(request, {.start_at = before + hours(1), .start_before = before}).ok());
+    later.engine.scheduler->advance(hours(1));
+  }
+  REQUIRE(later.engine.settle("again").state == PlanState::kStopped);
+  later.engine.store.plans().erase("again");  // cleaned
+  request.secrets = nullptr;
+  REQUIRE(later.world().delay(request, {}).ok());
+  CHECK(shown(later.engine.settle("again")) == "stopped/success");
+  CHECK(later.secrets == std::vector<Json>{nullptr});
+}
+
 TEST_CASE("arguments come back as they were, and missing ones are an error", "[D08]") {
   const NoopSerializer noop;
   const Json args = {{"a", {1, 2.5, nullptr, "x"}}};

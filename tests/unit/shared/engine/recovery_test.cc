@@ -240,6 +240,36 @@ TEST_CASE("a plan that lacks steps is shown as invalid, with what is known of it
   CHECK(damaged->at("actions").empty());
 }
 
+TEST_CASE("a plan whose rows do not fit together is left as it is, and the others go on", "[recovery]") {
+  Engine engine;
+  Names seen;
+  engine.add(listener("Listen", seen));
+  const std::string id = engine.run("Listen").id;
+  const std::string other = engine.run("Listen").id;
+  engine.crash();
+  PlanRecord& plan = engine.store.plans().at(id);
+  SECTION("the action of a step is missing") { plan.actions.clear(); }
+  SECTION("a step names an action that is not there") { plan.steps[1].action_id = 9; }
+  SECTION("a step names no action") { plan.steps[1].action_id = 0; }
+  SECTION("a step is missing") { plan.steps.erase(plan.steps.begin()); }
+  SECTION("an action names a step that is not there") { plan.actions[0].run_step_id = 9; }
+  SECTION("a plan step is a child of its own") { plan.steps[0].children = {1}; }
+  SECTION("a plan step has a child that is not there") { plan.steps[0].children = {9}; }
+  const PlanRecord damaged = plan;
+  engine.start();
+  CHECK(shown(engine.settle(other)) == "running/pending");
+  engine.world->send(other, 2, {"end", {}});
+  CHECK(shown(engine.settle(other)) == "stopped/success");
+  CHECK(engine.store.plans().at(id).steps == damaged.steps);
+  CHECK(engine.store.plans().at(id).history == damaged.history);
+  CHECK(engine.world->active_plans() == 0);
+  CHECK(engine.world->halt(id).error().code() == Code::kCorrupt);
+  engine.store.plans().at(id).state = PlanState::kPaused;
+  CHECK(engine.world->resume(id).error().code() == Code::kCorrupt);
+  CHECK(engine.world->skip(id, 2).error().code() == Code::kCorrupt);
+  CHECK(engine.world->active_plans() == 0);
+}
+
 TEST_CASE("what an action does when its result is durable is done then, and not when it failed", "[recovery]") {
   Engine engine;
   int heard = 0;

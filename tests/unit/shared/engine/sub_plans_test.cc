@@ -239,6 +239,28 @@ TEST_CASE("a cancelled parent cancels its children and waits for them", "[B06]")
   }
 }
 
+TEST_CASE("a parent cancelled again cancels again those that did not end", "[B06]") {
+  Family family({.child = "Stubborn"});
+  int cancels = 0;
+  family.engine.add({.name = "Stubborn",
+                     .run =
+                         [&](Running& r, const Event* event) {
+                           cancels += event != nullptr && event->name == kCancel ? 1 : 0;
+                           if (cancels <= 2) r.suspend();
+                         },
+                     .takes_events = true,
+                     .is_cancellable = true});
+  family.run();
+  CHECK(family.engine.world->cancel(family.id).value() == 1);
+  CHECK(shown(family.settle()) == "running/pending");
+  CHECK(cancels == 2);
+  CHECK(family.engine.store.events().empty());
+  CHECK(family.engine.world->cancel(family.id).value() == 1);
+  CHECK(shown(family.settle()) == "stopped/success");
+  CHECK(cancels == 4);
+  CHECK(family.engine.store.events().empty());
+}
+
 TEST_CASE("a cancel reaches children that are not durable yet", "[B06]") {
   Family family({.child = "Waiter"});
   family.id = family.engine.trigger("Parent");

@@ -275,7 +275,6 @@ TEST_CASE("plans beyond the resident ones wait in the store and start in order")
   CHECK(world.active_plans() == 6);
   CHECK(world.resident_plans() == 2);
   CHECK(shown(shared.engine.settle(ids[2])) == "planned/pending");
-  CHECK(world.cancel(ids[2]).value() == 0);
   CHECK(world.halt(ids[3]).ok());
   CHECK(shown(shared.engine.settle(ids[3])) == "stopped/pending");
   PlanRequest again;
@@ -289,6 +288,78 @@ TEST_CASE("plans beyond the resident ones wait in the store and start in order")
     CHECK(shown(shared.engine.settle(ids[next])) == "running/pending");
     CHECK(world.resident_plans() == 2);
   }
+}
+
+TEST_CASE("a plan that waits for its place is cancelled, and does not run one day") {
+  Shared shared;
+  shared.engine.max_resident_plans = 1;
+  World& world = shared.engine.start();
+  shared.engine.run("Listen");
+  const std::string waiting = shared.engine.run("Listen").id;
+  const std::string next = shared.engine.run("Listen").id;
+  const std::string work = shared.engine.run("Work").id;
+  REQUIRE(shown(shared.engine.settle(waiting)) == "planned/pending");
+  shared.seen.clear();
+  SECTION("here") { CHECK(world.cancel(waiting).value() == 1); }
+  SECTION("by another world") {
+    shared.put("request", waiting, 0, std::string(kCancel));
+    shared.engine.store.wake();
+  }
+  CHECK(shown(shared.engine.settle(waiting)) == "running/pending");
+  CHECK(shared.seen == Names{"start", std::string(kCancel)});
+  CHECK(shared.engine.store.events().empty());
+  // The others wait on; and what knows no cancel waits all the same.
+  CHECK(world.cancel(work).value() == 0);
+  CHECK(shown(shared.engine.settle(next)) == "planned/pending");
+  CHECK(shown(shared.engine.settle(work)) == "planned/pending");
+  CHECK(world.active_plans() == 4);
+}
+
+TEST_CASE("a plan that nobody has begun is cancelled by the world that is asked") {
+  Shared shared;
+  shared.engine.share_above = 0;
+  shared.other_world_joins("other");
+  World& world = shared.engine.start();
+  const std::string left = shared.engine.run("Listen").id;
+  REQUIRE(shared.engine.store.plans().at(left).owner.empty());
+  SECTION("it is anybody's") {
+    CHECK(world.cancel(left).value() == 1);
+    shared.engine.scheduler->run_ready();
+    CHECK(shared.seen == Names{"start", std::string(kCancel)});
+  }
+  SECTION("it waits in another world") {
+    shared.engine.store.plans().at(left).owner = "other";
+    CHECK(world.cancel(left).value() == 1);
+    REQUIRE(shared.engine.store.events().size() == 1);
+    CHECK(shared.engine.store.events().begin()->second.name == kCancel);
+    CHECK(shared.seen.empty());
+  }
+}
+
+TEST_CASE("a plan that waits for its place keeps it when an order comes to nothing") {
+  Engine engine;
+  engine.max_resident_plans = 1;
+  Names seen;
+  engine.add(listener("Listen", seen));
+  engine.add({.name = "Work", .run = [&](Running& r, const Event*) { seen.push_back(r.secrets().dump()); }});
+  World& world = engine.start();
+  const std::string first = engine.run("Listen").id;
+  PlanRequest request;
+  request.action_class = "Work";
+  request.secrets = Json{{"password", "s"}};
+  const std::string waiting = world.trigger({request})->front().plan_id;
+  SECTION("a resume") { CHECK(world.resume(waiting).error().code() == Code::kConflict); }
+  SECTION("a skip") { CHECK(world.skip(waiting, 2).error().code() == Code::kConflict); }
+  SECTION("a halt that cannot be stored") {
+    engine.store.fail_next(1);
+    CHECK(world.halt(waiting).error().code() == Code::kUnavailable);
+  }
+  CHECK(shown(engine.settle(waiting)) == "planned/pending");
+  CHECK(world.active_plans() == 2);
+  world.send(first, 2, {"end", {}});
+  CHECK(shown(engine.settle(waiting)) == "stopped/success");
+  CHECK(seen.back() == R"({"password":"s"})");
+  CHECK(world.active_plans() == 0);
 }
 
 TEST_CASE("sub-plans do not wait for the places of those that wait for them") {
