@@ -1,6 +1,7 @@
 #include "migration/command_line.h"
 
 #include <CLI/CLI.hpp>
+#include <csignal>
 #include <filesystem>
 #include <map>
 #include <memory>
@@ -85,6 +86,8 @@ int run(const Parsed& parsed, const GlobalOptions& options) {
   for (const auto& slot : parsed.slots) {
     if (slot->option->count() > 0) arguments.set(slot->row->name, slot->flag ? "true" : slot->value);
   }
+  // Who reads the output of a change may go; the change goes on, and finish() says what was cut.
+  std::signal(SIGPIPE, SIG_IGN);
   Output output(options.is_json, stdout, stderr);
   Context context{options, arguments, output};
   const auto missing = missing_folder(options);

@@ -54,11 +54,13 @@ std::string_view words_of_step(std::string_view step) {
   return "disable, stop and mask smart_proxy_dynflow_core";
 }
 
-void say_steps(Context& context, const std::vector<std::string>& steps) {
+void say_steps(Context& context, std::string_view kind, bool was_sidecar_active) {
   Json actions = Json::array();
-  for (const std::string& step : steps) {
-    actions.push_back({{"step", step}, {"does", std::string(words_of_step(step))}});
-    context.output.say(fmt::format("{}. {}: {}", actions.size(), step, words_of_step(step)));
+  for (const std::string& step : steps_of(kind, was_sidecar_active)) {
+    const bool puts_back = kind == "rollback" && step == "settings";
+    const std::string words(puts_back ? "put the files of the snapshot back; daemon-reload" : words_of_step(step));
+    actions.push_back({{"step", step}, {"does", words}});
+    context.output.say(fmt::format("{}. {}: {}", actions.size(), step, words));
   }
   context.output.document()["actions"] = std::move(actions);
 }
@@ -68,7 +70,7 @@ Result<ExitCode> show_plan(Context& context, const Site& site, const std::string
   if (!move) return move.error();
   const std::string diff = diff_of(*move);
   if (!diff.empty()) context.output.say(diff.substr(0, diff.size() - 1));
-  say_steps(context, steps_of(kind, false));
+  say_steps(context, kind, false);
   context.output.document()["diff"] = diff;
   return ExitCode::kFine;
 }
@@ -160,7 +162,7 @@ Result<ExitCode> run_rollback(Context& context) {
   const auto before = place->snapshot(snapshot);
   if (!before) return before.error();
   if (context.options.is_noop) {
-    say_steps(context, steps_of("rollback", before->was_sidecar_active));
+    say_steps(context, "rollback", before->was_sidecar_active);
     return ExitCode::kFine;
   }
   ChangeOptions options;
@@ -205,6 +207,7 @@ Result<ExitCode> run_cleanup(Context& context) {
   if (!journal) return journal.error();
   if (*journal && !(*journal)->is_finished) return Error(Code::kConflict, "a change is under way");
   context.output.document()["leftovers"] = now.site.leftovers;
+  if (now.site.leftovers.empty()) context.output.say("nothing to do");
   bool is_changed = false;
   bool is_whole = true;
   bool has_units = false;

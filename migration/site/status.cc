@@ -109,7 +109,8 @@ void tell_running(Context& context, const Site& site, bool& is_drained) {
     }
   }
   if (!mode->callback_error.empty()) context.output.say(fmt::format("callbacks wait:   {}", mode->callback_error));
-  if (!mode->last_error.empty()) context.output.say(fmt::format("last error:       {}", mode->last_error));
+  // In-process the core service is not asked any more, and its end was no error.
+  if (!mode->last_error.empty() && mode->state != "in-process") context.output.say(fmt::format("last error:       {}", mode->last_error));
   if (mode->drained.empty()) return;
   is_drained = true;
   context.output.say(fmt::format("drained:          launches are refused since {}; undrain takes them again", mode->drained));

@@ -164,6 +164,18 @@ class Trees(unittest.TestCase):
         shutil.chown(tree / "elsewhere", "root")
         self.assertEqual(self.run_tool("rollback", "--root", str(tree)).returncode, 2)
 
+    def test_a_reader_who_leaves_stops_no_change(self):
+        """`dynflow-migrate apply | head`"""
+        tree = self.copy("el-2.4-sidecar")
+        command = [str(binary("dynflow-migrate")), "apply", "--to", "internal", "--root", str(tree)]
+        reader, writer = os.pipe()
+        os.close(reader)
+        with open(writer, "wb") as nobody:
+            done = subprocess.run(command, stdout=nobody, stderr=subprocess.PIPE, text=True, timeout=60, check=False)
+        self.assertEqual(done.returncode, 2)
+        self.assertIn("could not be written", done.stderr)
+        self.assertIn("nothing to do", subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout)
+
     def test_folders_that_are_not_there(self):
         tree = self.copy("el-2.4-sidecar")
         nowhere = self.folder / "nowhere"
