@@ -4,6 +4,7 @@
 #include <thread>
 
 #include "shared/http/served_connection.h"
+#include "shared/log/patience.h"
 #include "shared/net/wait_observer.h"
 
 namespace dynflow::http {
@@ -135,6 +136,7 @@ bool WorkerPool::is_anybody_ahead(Lane lane) const {
 }
 
 void WorkerPool::run(Worker& self) {
+  log::may_wait_for_disk();
   const net::WaitObserver::Scope scope(self);
   std::unique_lock lock(mutex_);
   for (;;) {

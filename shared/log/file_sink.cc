@@ -11,11 +11,19 @@
 #include <ctime>
 #include <filesystem>
 #include <system_error>
+#include <utility>
 #include <vector>
+
+#include "shared/log/patience.h"
 
 namespace dynflow::log {
 
 namespace {
+
+// How long who may not wait does so for a record, the first times.
+constexpr std::chrono::milliseconds kPatience{500};
+
+thread_local bool may_this_thread_wait = false;
 
 std::string error_text(int number) { return std::generic_category().message(number); }
 
@@ -45,6 +53,9 @@ bool is_stamp(std::string_view text) {
 
 }  // namespace
 
+void may_wait_for_disk() { may_this_thread_wait = true; }
+bool waits_for_disk() { return may_this_thread_wait; }
+
 Result<Age> parse_age(std::string_view text) {
   if (text == "daily") return Age{Age::Kind::kDaily, 0};
   if (text == "weekly") return Age{Age::Kind::kWeekly, 0};
@@ -58,55 +69,130 @@ Result<Age> parse_age(std::string_view text) {
   return age;
 }
 
-Status FileSink::open() {
-  const std::lock_guard lock(mutex_);
-  return open_locked();
-}
+Status FileSink::open() { return open_file(); }
 
-Status FileSink::open_locked() {
+Status FileSink::open_file() {
   fd_.reset();
   // Non-blocking, because opening a pipe that nobody reads would wait for ever.
-  Fd fd(::open(path_.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0640));
-  if (!fd) return Error(Code::kFailed, error_text(errno) + " - " + path_);
+  Fd fd(::open(options_.path.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0640));
+  if (!fd) return Error(Code::kFailed, error_text(errno) + " - " + options_.path);
   struct stat info {};
-  if (fstat(fd.get(), &info) != 0) return Error(Code::kFailed, error_text(errno) + " - " + path_);
-  if (!S_ISREG(info.st_mode)) return Error(Code::kFailed, path_ + " is not a regular file");
+  if (fstat(fd.get(), &info) != 0) return Error(Code::kFailed, error_text(errno) + " - " + options_.path);
+  if (!S_ISREG(info.st_mode)) return Error(Code::kFailed, options_.path + " is not a regular file");
   fd_ = std::move(fd);
   size_ = static_cast<std::uint64_t>(info.st_size);
-  if (rolling_) {
+  if (options_.rolling) {
     struct stat age {};
-    rolled_at_ = std::chrono::system_clock::to_time_t(clock_.now());
-    if (stat((path_ + ".age").c_str(), &age) == 0) {
+    rolled_at_ = std::chrono::system_clock::to_time_t(options_.clock->now());
+    if (stat((options_.path + ".age").c_str(), &age) == 0) {
       rolled_at_ = age.st_mtime;
     } else {
-      touch(path_ + ".age", rolled_at_);
+      touch(options_.path + ".age", rolled_at_);
     }
   }
   return {};
 }
 
-void FileSink::sink_it_(const spdlog::details::log_msg& message) {
-  if (!fd_) spdlog::throw_spdlog_ex(path_ + " is not open");
-  std::string line(message.payload.data(), message.payload.size());
-  line += '\n';
-  std::string_view rest = line;
-  while (!rest.empty()) {
-    const ssize_t written = ::write(fd_.get(), rest.data(), rest.size());
-    if (written < 0 && errno == EINTR) continue;
-    if (written < 0) spdlog::throw_spdlog_ex(path_, errno);
-    rest.remove_prefix(static_cast<std::size_t>(written));
+void FileSink::log(const spdlog::details::log_msg& message) {
+  std::unique_lock lock(mutex_);
+  const std::size_t size = message.payload.size() + 1;
+  if (lost_ > 0 || (!waiting_.empty() && waiting_.size() + size > options_.most_waiting)) {
+    ++lost_;
+    return;
   }
-  size_ += line.size();
-  if (rolling_) roll_if_due();
+  waiting_.append(message.payload.data(), message.payload.size());
+  waiting_ += '\n';
+  const std::uint64_t mine = ++taken_;
+  if (!is_writing_ && (waits_for_disk() || is_ending_)) {
+    write_what_waits(lock);
+  } else {
+    if (!is_ending_ && !thread_.is_running()) thread_ = NamedThread("log", [this] { work(); });
+    work_.notify_one();
+    if (!is_hung_) {
+      ++waiters_;
+      is_hung_ = !done_.wait_for(lock, kPatience, [&] { return written_ >= mine; });
+      --waiters_;
+    }
+  }
+  if (const auto failure = std::exchange(failure_, std::nullopt)) spdlog::throw_spdlog_ex(*failure);
+}
+
+FileSink::~FileSink() { finish(Deadline::after(Duration::zero())); }
+
+bool FileSink::finish(Deadline deadline) {
+  {
+    std::unique_lock lock(mutex_);
+    ++waiters_;
+    done_.wait_for(lock, deadline.left(), [this] { return !is_writing_ && waiting_.empty(); });
+    --waiters_;
+    is_ending_ = true;
+    work_.notify_one();
+    if (is_writing_ || !waiting_.empty()) return false;
+  }
+  thread_.join();
+  return true;
+}
+
+void FileSink::work() {
+  std::unique_lock lock(mutex_);
+  for (;;) {
+    if (!is_writing_ && !waiting_.empty()) {
+      write_what_waits(lock);
+    } else if (is_ending_) {
+      return;
+    } else {
+      work_.wait(lock);
+    }
+  }
+}
+
+void FileSink::write_what_waits(std::unique_lock<std::mutex>& lock) {
+  is_writing_ = true;
+  while (!waiting_.empty() || lost_ > 0) {
+    std::string records = std::exchange(waiting_, {});
+    const std::uint64_t lost = std::exchange(lost_, 0);
+    const std::uint64_t taken = taken_;
+    lock.unlock();
+    std::string failure = write_out(std::move(records), lost);
+    lock.lock();
+    written_ = taken;
+    is_hung_ = false;
+    if (!failure.empty()) failure_ = std::move(failure);
+    if (waiters_ > 0) done_.notify_all();
+  }
+  is_writing_ = false;
+  if (waiters_ > 0) done_.notify_all();
+}
+
+std::string FileSink::write_out(std::string records, std::uint64_t lost) {
+  try {
+    if (!fd_) return options_.path + " is not open";
+    if (lost > 0) records += options_.loss(lost) + '\n';
+    write_all(records);
+    size_ += records.size();
+    if (options_.rolling) roll_if_due();
+  } catch (const std::exception& failure) {
+    return failure.what();
+  }
+  return {};
+}
+
+void FileSink::write_all(std::string_view text) {
+  while (!text.empty()) {
+    const ssize_t written = options_.write(fd_.get(), text.data(), text.size());
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0) spdlog::throw_spdlog_ex(options_.path, errno);
+    text.remove_prefix(static_cast<std::size_t>(written));
+  }
 }
 
 bool FileSink::is_aged() const {
-  const std::time_t now = std::chrono::system_clock::to_time_t(clock_.now());
+  const std::time_t now = std::chrono::system_clock::to_time_t(options_.clock->now());
   const std::time_t age = now - rolled_at_;
   constexpr std::time_t kDay = 24 * 3600;
-  switch (rolling_->age.kind) {
+  switch (options_.rolling->age.kind) {
     case Age::Kind::kSeconds:
-      return age > 0 && static_cast<std::uint64_t>(age) > rolling_->age.seconds;
+      return age > 0 && static_cast<std::uint64_t>(age) > options_.rolling->age.seconds;
     case Age::Kind::kDaily:
       return age > kDay || local_parts(now).tm_mday != local_parts(rolled_at_).tm_mday;
     case Age::Kind::kWeekly:
@@ -118,26 +204,26 @@ bool FileSink::is_aged() const {
 }
 
 void FileSink::roll_if_due() {
-  if (size_ <= rolling_->size && !is_aged()) return;
-  const std::time_t now = std::chrono::system_clock::to_time_t(clock_.now());
+  if (size_ <= options_.rolling->size && !is_aged()) return;
+  const std::time_t now = std::chrono::system_clock::to_time_t(options_.clock->now());
   const std::tm parts = local_parts(now);
   std::array<char, 32> stamp{};
   const std::size_t length = std::strftime(stamp.data(), stamp.size(), ".%Y%m%d-%H%M%S", &parts);
-  const std::filesystem::path path(path_);
+  const std::filesystem::path path(options_.path);
   const std::filesystem::path rolled =
       path.parent_path() / (path.stem().string() + std::string(stamp.data(), length) + path.extension().string());
   std::error_code failure;
   // Two rolls within one second: the file grows until the next record.
   if (std::filesystem::exists(rolled, failure)) return;
   std::filesystem::rename(path, rolled, failure);
-  if (failure) spdlog::throw_spdlog_ex("cannot roll " + path_, failure.value());
-  touch(path_ + ".age", now);
+  if (failure) spdlog::throw_spdlog_ex("cannot roll " + options_.path, failure.value());
+  touch(options_.path + ".age", now);
   remove_old_files();
-  if (const Status opened = open_locked(); !opened.ok()) spdlog::throw_spdlog_ex(opened.error().message());
+  if (const Status opened = open_file(); !opened.ok()) spdlog::throw_spdlog_ex(opened.error().message());
 }
 
 void FileSink::remove_old_files() const {
-  const std::filesystem::path path(path_);
+  const std::filesystem::path path(options_.path);
   const std::string prefix = path.stem().string() + ".";
   const std::string suffix = path.extension().string();
   std::vector<std::filesystem::path> rolled;
@@ -154,7 +240,7 @@ void FileSink::remove_old_files() const {
   }
   std::sort(rolled.begin(), rolled.end());
   // A file that cannot be removed is tried again at the next roll.
-  for (std::size_t i = 0; i + rolling_->keep < rolled.size(); ++i) std::filesystem::remove(rolled[i], failure);
+  for (std::size_t i = 0; i + options_.rolling->keep < rolled.size(); ++i) std::filesystem::remove(rolled[i], failure);
 }
 
 }  // namespace dynflow::log

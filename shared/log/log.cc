@@ -10,6 +10,7 @@
 #include <cstdio>
 #include <mutex>
 #include <optional>
+#include <vector>
 
 #include "shared/log/file_sink.h"
 #include "shared/log/pattern.h"
@@ -23,7 +24,7 @@ namespace {
 
 constexpr std::array<std::string_view, 5> kNames = {"DEBUG", "INFO", "WARN", "ERROR", "FATAL"};
 
-// What waits for the system's log when records go elsewhere from now on.
+// What waits for the system's log, or for a disk, when records go elsewhere from now on.
 constexpr Duration kPatienceAtChange = std::chrono::seconds(1);
 
 enum class Target { kFile, kStdout, kStderr, kSyslog, kJournal };
@@ -71,8 +72,9 @@ std::shared_ptr<const Outlet> first_outlet() {
 struct Logger {
   std::atomic<Level> level = Level::kWarn;
   std::atomic<bool> has_complained = false;  // about a sink that takes no records; once until the next set-up
-  std::mutex mutex;                          // guards `outlet`, not what it points to
+  std::mutex mutex;                          // guards what follows, not what it points to
   std::shared_ptr<const Outlet> outlet = first_outlet();
+  std::vector<std::shared_ptr<const Outlet>> hung;  // of before, whose disks did not let go of them; kept for ever
 
   std::shared_ptr<const Outlet> current() {
     const std::lock_guard lock(mutex);
@@ -152,6 +154,23 @@ void tell_loss(const Outlet& outlet, std::uint64_t lost) {
   if (lost > 0) deliver(outlet, Level::kWarn, {}, fmt::format("{} log records were lost: the system's log did not take them", lost), {});
 }
 
+// In the pattern of `outlet`.
+FileSink::Options file_options(const Outlet& outlet, const std::string& path, std::optional<Rolling> rolling) {
+  const auto loss = [pattern = outlet.pattern, program = outlet.program, clock = outlet.clock](std::uint64_t lost) {
+    const std::string text = fmt::format("{} log records were lost here: the disk took none", lost);
+    return pattern.format({clock->now(), Level::kWarn, {}, text, program});
+  };
+  return {.path = path, .rolling = rolling, .clock = outlet.clock, .loss = loss};
+}
+
+// What was the set-up until now has its last records written.
+void let_go(const std::shared_ptr<const Outlet>& before, const Outlet& now) {
+  if (before->system && before->system != now.system) tell_loss(now, before->system->finish(Deadline::after(kPatienceAtChange)));
+  if (!before->file || before->file == now.file || before->file->finish(Deadline::after(kPatienceAtChange))) return;
+  const std::lock_guard lock(logger().mutex);
+  logger().hung.push_back(before);
+}
+
 // The same set-up with records going to standard output.
 Outlet to_stdout(Outlet outlet) {
   outlet.sink = make_stdout();
@@ -210,7 +229,7 @@ Status configure(const Options& options) {
       }
       break;
     case Target::kFile:
-      outlet.file = std::make_shared<FileSink>(options.target, rolling, *options.clock);
+      outlet.file = std::make_shared<FileSink>(file_options(outlet, options.target, rolling));
       outlet.sink = outlet.file;
       if (const Status opened = outlet.file->open(); !opened.ok()) {
         outlet = to_stdout(std::move(outlet));
@@ -222,21 +241,24 @@ Status configure(const Options& options) {
   logger().replace(made);
   logger().has_complained = false;
   set_level(options.level);
-  if (before->system && before->system != made->system) tell_loss(*made, before->system->finish(Deadline::after(kPatienceAtChange)));
+  let_go(before, *made);
   // Whatever the level: somebody will look for the log where it is not.
   if (!warning.empty()) deliver(*made, Level::kWarn, {}, to_one_line(warning), {});
   return {};
 }
 
 void finish(Duration patience) {
-  if (const auto now = logger().current(); now->system) now->system->finish(Deadline::after(patience));
+  const auto now = logger().current();
+  if (now->system) now->system->finish(Deadline::after(patience));
+  if (now->file) now->file->finish(Deadline::after(patience));
 }
 
 void reopen() {
   const auto before = logger().current();
   if (before->file) {
-    const Status opened = before->file->open();
     Outlet outlet = *before;
+    outlet.file = std::make_shared<FileSink>(before->file->options());
+    const Status opened = outlet.file->open();
     if (opened.ok()) {
       outlet.sink = outlet.file;
     } else {
@@ -245,8 +267,9 @@ void reopen() {
     const auto made = std::make_shared<const Outlet>(std::move(outlet));
     logger().replace(made);
     logger().has_complained = false;
+    let_go(before, *made);
     if (!opened.ok()) {
-      const std::string text = file_fallback_text(before->file->path(), opened.error());
+      const std::string text = file_fallback_text(before->file->options().path, opened.error());
       return deliver(*made, Level::kWarn, {}, to_one_line(text), {});
     }
   }

@@ -39,7 +39,7 @@ struct Options {
 // upstream's words (smart-proxy 3.11, lib/proxy/log.rb:36-57). kInvalid: a pattern or age that means nothing.
 [[nodiscard]] Status configure(const Options& options);
 
-// At the end of a program: waits until syslog or the journal took what waits for them, for this long at most.
+// At the end of a program: waits until syslog, the journal or the file's disk took what waits for them, for this long at most.
 void finish(Duration patience);
 
 // What USR1 asks for: opens the file anew and says so. Unlike upstream's it takes effect at once and later records
