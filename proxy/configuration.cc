@@ -27,10 +27,12 @@ std::vector<std::string> Configuration::warnings() const {
   return all;
 }
 
-std::vector<std::string> Configuration::failures() const {
+std::vector<std::string> Configuration::new_failures(const Configuration& before) const {
   std::vector<std::string> all;
-  for (const settings::ModuleSettings* module : modules()) {
-    if (auto failure = module->failure()) all.push_back(*std::move(failure));
+  const auto ours = modules();
+  const auto theirs = before.modules();
+  for (std::size_t i = 0; i < ours.size(); ++i) {
+    if (auto failure = ours[i]->failure(); failure && !theirs[i]->failure()) all.push_back(*std::move(failure));
   }
   return all;
 }

@@ -30,8 +30,8 @@ struct Configuration {
   std::vector<const settings::ModuleSettings*> modules() const;
   // Of all files, in the order of reading.
   std::vector<std::string> warnings() const;
-  // Why modules cannot be started that are switched on; empty: nothing is missing.
-  std::vector<std::string> failures() const;
+  // Why modules that are switched on, and could be started with what was read `before`, cannot be now; empty: nothing is missing.
+  std::vector<std::string> new_failures(const Configuration& before) const;
   // Of all files, in the order of reading; always the same files.
   std::vector<const settings::Values*> tables() const;
 };

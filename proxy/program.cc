@@ -248,7 +248,8 @@ Status Program::take_over_settings(Configuration fresh) {
   const auto dynflow = dynflow_options(fresh, executable_folder());
   if (!dynflow) return dynflow.error();
   if (const auto script = script_options(fresh); !script) return script.error();
-  if (const auto failures = fresh.failures(); !failures.empty()) return Error(Code::kInvalid, fmt::format("{}", fmt::join(failures, "; ")));
+  // What failed at the start already holds nothing up, a new certificate least of all.
+  if (const auto failures = fresh.new_failures(*started_with_); !failures.empty()) return Error(Code::kInvalid, fmt::format("{}", fmt::join(failures, "; ")));
   if (Status configured = log::configure(fresh.global.log_options(buffer_)); !configured) return configured;
   for (const std::string& warning : fresh.warnings()) log::warn({}, "{}", warning);
   renew_certificate(fresh);

@@ -123,7 +123,12 @@ void DynflowModule::interrupt() {
 }
 
 void DynflowModule::reload(const DynflowOptions& fresh) {
-  if (!control_) return;
+  if (!control_) {
+    if (fresh.external_core != options_.external_core) {
+      log::warn({}, "external_core is {} in the settings now, and dynflow is {}: that takes effect at the next start", to_string(fresh.external_core), to_string(state_));
+    }
+    return;
+  }
   control_->set_policy(fresh.hand_over);
   const std::string wanted(to_string(fresh.external_core));
   if (wanted == control_->setting()) return;

@@ -79,6 +79,17 @@ class Reload(Base):
                 path.write_text(before)
         self.reload(proxy)
 
+    def test_a_module_that_failed_at_the_start_holds_up_nothing(self):
+        proxy = self.start(external_core=False, settings={"trusted_hosts": ["foreman.example.com"]},
+                           modules={"remote_execution_ssh": {"enabled": True, "ssh_user": ""}})
+        self.assertEqual(proxy.https(self.pki.evil).get("/v2/features").status, 403)
+        self.edit(proxy, "foreman.example.com", "evil.example.com")
+        self.reload(proxy)
+        self.assertEqual(proxy.https(self.pki.evil).get("/v2/features").status, 200)
+        # Another one that would fail does.
+        self.edit(proxy, ":external_core: false", ":external_core: false\n:console_auth:", "settings.d/dynflow.yml")
+        self.assertRegex(self.reload(proxy, "The old settings stay: "), "Parameter 'console_auth' is expected to have a non-empty value")
+
     def served(self, proxy):
         text = subprocess.run(["openssl", "s_client", "-connect", f"127.0.0.1:{proxy.https_port}"], stdin=subprocess.DEVNULL,
                               capture_output=True, text=True, check=False).stdout
@@ -220,6 +231,13 @@ class Mode(Base):
         self.assertRegex(self.reload(proxy), r"\[E\] The mode stays: .*/nonexistent/libdynflow_core\.so\.1")
         self.assertEqual(mode_of(proxy.http)["state"], "external")
         self.assertEqual(proxy.http.get("/dynflow/tasks/count").status, 200)
+
+    def test_a_module_that_failed_waits_for_the_next_start_and_says_so(self):
+        proxy = self.enterContext(SmartProxy(self.folder / "proxy", "http://127.0.0.1:1", external_core=False, core_url="http://127.0.0.1:1",
+                                             environment={"DYNFLOW_CORE_LIBRARY": "/nonexistent/libdynflow_core.so.1"}))
+        self.assertEqual(proxy.http.get("/v2/features").json()["dynflow"]["state"], "failed")
+        self.edit(proxy, ":external_core: false", ":external_core: true", "settings.d/dynflow.yml")
+        self.assertIn("external_core is true in the settings now, and dynflow is failed: that takes effect at the next start", self.reload(proxy))
 
     def test_a_core_that_begins_reads_what_the_settings_say_by_then(self):
         foreman = self.enterContext(Foreman())
