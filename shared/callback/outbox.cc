@@ -13,6 +13,7 @@
 #include "shared/base/thread.h"
 #include "shared/base/urgency.h"
 #include "shared/log/log.h"
+#include "shared/persistence/due_callbacks.h"
 
 namespace dynflow::callback {
 namespace {
@@ -207,11 +208,15 @@ void Outbox::Impl::wait(Lock& lock) {
 void Outbox::Impl::load(Lock& lock) {
   is_loading_ = true;
   may_be_more_ = false;
-  const std::size_t limit = busy_.size() + kLoadAhead;
+  std::vector<std::int64_t> under_way;
+  under_way.reserve(busy_.size());
+  for (const auto& [id, version] : busy_) under_way.push_back(version);
   lock.unlock();
   const Time now = clock_.now();
-  auto due = store_.load_due_outbox(now, limit);
-  auto next = store_.next_outbox_time();
+  auto due = persistence::due_callbacks_of(store_).load_due_callbacks(now, kLoadAhead, under_way);
+  // With entries under way, theirs is the next time, which has passed.
+  const bool is_idle = under_way.empty() && due && due->empty();
+  auto next = is_idle ? store_.next_outbox_time() : Result<std::optional<Time>>(std::optional<Time>());
   lock.lock();
   is_loading_ = false;
   const auto outdated = std::exchange(done_while_loading_, {});
@@ -221,7 +226,7 @@ void Outbox::Impl::load(Lock& lock) {
     rested_.notify_all();
     return;
   }
-  if (due->size() == limit) may_be_more_ = true;
+  if (due->size() == kLoadAhead) may_be_more_ = true;
   for (OutboxRecord& entry : *due) {
     if (outdated.count(entry.id) > 0) {
       may_be_more_ = true;
@@ -235,8 +240,7 @@ void Outbox::Impl::load(Lock& lock) {
     }
   }
   rested_.notify_all();
-  // A time that has passed is that of an entry in busy_, and may hide a later one.
-  if (*next) next_look_ = std::max(**next, now + std::chrono::seconds(1));
+  if (!is_idle || *next) next_look_ = std::max(next->value_or(now), now + std::chrono::seconds(1));
   if (!ready_.empty()) changed_.notify_all();
 }
 

@@ -63,13 +63,14 @@ constexpr Statement kTakeOutboxSql{
 constexpr Statement kDueOutboxSql{
     "SELECT id, plan_id, action_id, callback, data, request_id, attempts, created_at, next_attempt_at, last_error, version"
     " FROM outbox WHERE NOT is_abandoned AND owner = $1 AND next_attempt_at <= $2::bigint"
+    " AND version NOT IN (SELECT unnest($4::bigint[]))"  // a hash table, for any number of them
     " ORDER BY next_attempt_at, number LIMIT $3::bigint"};
 // Without a world: those that no living world delivers.
 constexpr Statement kFreeOutboxSql{
     "SELECT id, plan_id, action_id, callback, data, request_id, attempts, created_at, next_attempt_at, last_error, version"
     " FROM outbox b WHERE NOT is_abandoned AND next_attempt_at <= $1::bigint"
     " AND NOT EXISTS (SELECT 1 FROM worlds w WHERE w.id = b.owner AND w.lease_until >= clock_timestamp())"
-    " ORDER BY next_attempt_at, number LIMIT $2::bigint"};
+    " AND version NOT IN (SELECT unnest($3::bigint[])) ORDER BY next_attempt_at, number LIMIT $2::bigint"};
 constexpr Statement kNextOutboxSql{
     "WITH RECURSIVE owners (owner) AS ((SELECT owner FROM outbox WHERE NOT is_abandoned ORDER BY owner LIMIT 1)"
     " UNION ALL SELECT (SELECT b.owner FROM outbox b WHERE NOT b.is_abandoned AND b.owner > o.owner ORDER BY b.owner LIMIT 1)"
@@ -241,12 +242,15 @@ Status Worlds::claim(const Fence& fence, std::string_view plan_id) {
   return Error(Code::kConflict, fmt::format("plan {} belongs to world {}", plan_id, owner.text(0, 0)));
 }
 
-Result<std::vector<OutboxRecord>> Worlds::load_due_outbox(const Fence& fence, Time now, std::size_t limit) {
+Result<std::vector<OutboxRecord>> Worlds::load_due_outbox(const Fence& fence, Time now, std::size_t limit,
+                                                          const std::vector<std::int64_t>& under_way) {
   const auto count = static_cast<std::int64_t>(limit);
+  Column known('i');
+  for (const std::int64_t version : under_way) known.add(version);
   const auto answers = transact(fence, [&](Connection& connection) {
-    if (fence.epoch == 0) return connection.queue(kFreeOutboxSql, now, count);
+    if (fence.epoch == 0) return connection.queue(kFreeOutboxSql, now, count, known);
     connection.queue(kTakeOutboxSql, fence.world, now, count);
-    connection.queue(kDueOutboxSql, fence.world, now, count);
+    connection.queue(kDueOutboxSql, fence.world, now, count, known);
   });
   if (!answers.ok()) return answers.error();
   const Rows& rows = answers->back();

@@ -27,7 +27,8 @@ class Worlds {
   Result<std::vector<WorldRecord>> load_worlds();
   Result<std::vector<std::string>> claim_orphans(const Fence& fence, std::size_t limit);
   Status claim(const Fence& fence, std::string_view plan_id);
-  Result<std::vector<OutboxRecord>> load_due_outbox(const Fence& fence, Time now, std::size_t limit);
+  Result<std::vector<OutboxRecord>> load_due_outbox(const Fence& fence, Time now, std::size_t limit,
+                                                    const std::vector<std::int64_t>& under_way);
   Result<std::optional<Time>> next_outbox_time(const Fence& fence);
   Status acquire_lock(const Fence& fence, const LockRecord& lock);
   Result<std::size_t> sweep(const Fence& fence);

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <unordered_set>
 #include <utility>
 
 #include "shared/log/log.h"
@@ -328,10 +329,14 @@ Result<std::vector<EventRecord>> Reader::read_events(Statement& statement) {
   return events;
 }
 
-Result<std::vector<OutboxRecord>> Reader::load_due_outbox(Time now, std::size_t limit) {
+Result<std::vector<OutboxRecord>> Reader::load_due_outbox(Time now, std::size_t limit, const std::vector<std::int64_t>& under_way) {
   std::vector<OutboxRecord> entries;
-  if (Status started = due_outbox_.start(now, static_cast<std::int64_t>(limit)); !started.ok()) return started.error();
+  // To step over a row costs less than a list in the statement, which SQLite would make a table of.
+  const std::unordered_set<std::int64_t> known(under_way.begin(), under_way.end());
+  const auto rows = static_cast<std::int64_t>(limit + known.size());
+  if (Status started = due_outbox_.start(now, rows); !started.ok()) return started.error();
   Status done = for_rows(due_outbox_, [&]() -> Status {
+    if (entries.size() == limit || known.count(due_outbox_.integer(10)) > 0) return {};
     OutboxRecord entry;
     entry.id = due_outbox_.string(0);
     entry.plan_id = due_outbox_.string(1);

@@ -37,7 +37,7 @@ class Reader {
   // Of all plans, or of those that this world owns.
   Result<std::vector<EventRecord>> load_events(const std::optional<std::string>& owner);
   Result<std::vector<EventRecord>> load_events_of(std::string_view plan_id);
-  Result<std::vector<OutboxRecord>> load_due_outbox(Time now, std::size_t limit);
+  Result<std::vector<OutboxRecord>> load_due_outbox(Time now, std::size_t limit, const std::vector<std::int64_t>& under_way);
   Result<std::optional<Time>> next_outbox_time();
   // The numbers of plans that Store::clean would remove, the longest at rest first.
   Result<std::vector<std::int64_t>> load_resting(Time before, std::size_t limit);

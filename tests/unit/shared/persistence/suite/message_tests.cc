@@ -1,6 +1,7 @@
 #include <catch2/catch.hpp>
 #include <string>
 
+#include "shared/persistence/due_callbacks.h"
 #include "shared/persistence/store_numbers.h"
 #include "tests/unit/shared/persistence/sample_plans.h"
 #include "tests/unit/shared/persistence/suite/probes.h"
@@ -56,6 +57,25 @@ void outbox_is_served_by_time(Store& store) {
   REQUIRE(due->size() == 1);
   CHECK(without_version(due->front()) == without_version(retried));
   CHECK(*store.next_outbox_time() == kSampleTime + 60s);
+}
+
+void entries_under_way_are_not_read_again(Store& store) {
+  DueCallbacks& due = due_callbacks_of(store);
+  WriteBatch batch;
+  for (const char* id : {"a", "b", "c", "d"}) batch.add(WriteBatch::PutOutbox{sample_outbox(id, "p")});
+  REQUIRE(store.commit(std::move(batch)).ok());
+  const auto all = get(store.load_due_outbox(kSampleTime, 10));
+  REQUIRE(all.size() == 4);
+  const std::vector<std::int64_t> first_two{all[0].version, all[1].version};
+  CHECK(ids_of(get(due.load_due_callbacks(kSampleTime, 10, first_two))) == std::vector<std::string>{"c", "d"});
+  // They do not count as some of those that are asked for.
+  CHECK(ids_of(get(due.load_due_callbacks(kSampleTime, 1, first_two))) == std::vector<std::string>{"c"});
+  // What replaces one of them has another version.
+  REQUIRE(store.commit(batch_of(WriteBatch::PutOutbox{sample_outbox("b", "p")})).ok());
+  CHECK(ids_of(get(due.load_due_callbacks(kSampleTime, 10, first_two))) == std::vector<std::string>{"b", "c", "d"});
+  std::vector<std::int64_t> many(1000);
+  for (std::size_t i = 0; i < many.size(); ++i) many[i] = 1'000'000 + static_cast<std::int64_t>(i);
+  CHECK(get(due.load_due_callbacks(kSampleTime, 10, many)).size() == 4);
 }
 
 void timers_keep_their_time(Store& store) {
@@ -156,6 +176,7 @@ std::vector<StoreTest> message_tests() {
       {"events wait in order", "", events_wait_in_order},
       {"timers keep their time", "", timers_keep_their_time},
       {"the outbox is served by time", "", outbox_is_served_by_time},
+      {"entries under way are not read again", "", entries_under_way_are_not_read_again},
       {"a store tells about its work", "", stores_tell_about_their_work},
       {"versions of entries grow", "", versions_grow},
       {"an entry that was replaced stays", "", replaced_entries_stay},
