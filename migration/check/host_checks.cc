@@ -12,7 +12,6 @@
 
 #include "migration/check/certificates.h"
 #include "migration/check/checks.h"
-#include "migration/check/listeners.h"
 #include "migration/site/host_name.h"
 #include "migration/site/packages.h"
 #include "shared/base/clock.h"
@@ -62,7 +61,7 @@ void port_is_right(const Check& check, const CheckInput& input, std::vector<Find
   if (!site.layout.is_live() || !site.sidecar || input.target == Target::kMerged) return;
   // Without the relay nobody asks there.
   if (input.target == Target::kInternal && site.external_core() == false && !site.sidecar_unit.is_active) return;
-  const auto owner = listener_on(site.sidecar->port);
+  const auto& owner = site.core_port_owner;
   if (!owner) return;
   const std::string mend = fmt::format("ss -ltnp 'sport = :{}'", site.sidecar->port);
   if (site.sidecar_unit.is_known && !site.sidecar_unit.is_active) {

@@ -8,6 +8,8 @@
 #include "migration/config/unit_drop_in.h"
 #include "migration/site/executors.h"
 #include "migration/site/host_name.h"
+#include "migration/site/services.h"
+#include "shared/base/executable.h"
 #include "shared/base/url_text.h"
 #include "shared/callback/foreman_client.h"
 #include "shared/persistence/postgres/stored_version.h"
@@ -43,11 +45,21 @@ void external_core_is_boolean(const Check& check, const CheckInput& input, std::
   }
 }
 
+// That the file is there does not say that it can be used.
+void library_is_loadable(const Check& check, const std::string& library, std::vector<Finding>& findings) {
+  const auto user = find_user("foreman-proxy");
+  const std::string obstacle = user ? obstacle_to(library, *user) : "";
+  if (!obstacle.empty()) return add(check, findings, obstacle, fmt::format("chmod a+rx {}  # and the folders above it", library));
+  const auto loaded = run_program({executable_path().string(), "plugins", "load", library});
+  if (!loaded) add(check, findings, fmt::format("{} cannot be loaded: {}", library, loaded.error().message()), "install its package anew; then dynflow-migrate plugins probe");
+}
+
 void core_is_loadable(const Check& check, const CheckInput& input, std::vector<Finding>& findings) {
   if (input.target == Target::kExternal) return;
   if (input.site.core == Loadable::kNo) {
     add(check, findings, "libdynflow_core.so.1 is not installed", "install the package of the core library; then dynflow-migrate plugins probe");
   }
+  if (input.site.layout.is_live() && input.site.core_library.find(".so") != std::string::npos) library_is_loadable(check, input.site.core_library, findings);
   for (const LostExecutor& lost : lost_executors(input.site, input.operations)) {
     add(check, findings, fmt::format("jobs of {} run now, and {} is not installed beside {}", lost.operation, lost.library, input.site.core_library),
         fmt::format("install its package, or say :enabled: false in {}", lost.settings_file));

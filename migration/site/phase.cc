@@ -56,6 +56,11 @@ void find_mixtures(const Site& site, Assessment& result) {
   if (external == false && site.core == Loadable::kNo) {
     add("false-core-not-loadable", fmt::format("{} says false, and the core library is not installed", site.external_core_place()));
   }
+  const auto& owner = site.core_port_owner;
+  const long pid = site.sidecar_unit.main_pid;
+  if (site.sidecar_unit.is_active && pid != 0 && owner && owner->pid != 0 && owner->pid != pid) {
+    add("port-of-another", fmt::format("{} runs (pid {}), and its port {} belongs to {} (pid {})", kSidecarUnit, pid, site.sidecar->port, owner->name, owner->pid));
+  }
   const bool both_run = is_handing_over || (external == false && site.sidecar_unit.is_active);
   if (both_run && !site.proxy_database.value.empty() && site.proxy_database.value == site.sidecar_database.value &&
       site.proxy_database.value.find("://") == std::string::npos) {

@@ -234,6 +234,7 @@ Site read_site(const Layout& layout, Services& services) {
     site.proxy_database = database_of(site, kProxyUnit, site.dynflow->database.value_or(""), site.dynflow->module.values.place("database"));
   }
   if (site.sidecar) site.sidecar_database = database_of(site, kSidecarUnit, site.sidecar->database, site.sidecar->values.place("database"));
+  if (site.sidecar && layout.is_live()) site.core_port_owner = listener_on(site.sidecar->port);
   read_mode(site);
   return site;
 }

@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "migration/check/listeners.h"
 #include "migration/site/layout.h"
 #include "migration/site/services.h"
 #include "shared/settings/core_service.h"
@@ -59,6 +60,7 @@ struct Site {
   std::map<std::string, std::string, std::less<>> environment_file;     // unit -> path
   std::map<std::string, std::vector<std::string>, std::less<>> drop_ins;  // unit -> "path: line" without comments and sections
   std::vector<std::string> leftovers;  // of the sidecar
+  std::optional<Listener> core_port_owner;  // who listens on the sidecar's :port:; nothing: nobody, or it is another machine's tree
 
   Database proxy_database;
   Database sidecar_database;

@@ -3,6 +3,8 @@
 that dies in the middle; and what --force does."""
 
 import fcntl
+import json
+import os
 import signal
 import subprocess
 
@@ -84,6 +86,18 @@ class Faults(MigratingSite):
         self.proxy.start(wait=False)
         refused = self.run_tool("apply", "--to", "external", "--force", expected=2)
         self.assertIn("does not let this program in; this host has to be among its :trusted_hosts:", refused.stderr)
+
+    def test_a_port_of_somebody_else(self):
+        self.assertEqual(self.contradictions(), [])
+        settings = self.core.config / "settings.yml"
+        text = settings.read_text(encoding="utf-8")
+        settings.write_text(text.replace(f":port: {self.core.port}", f":port: {self.foreman.port}"), encoding="utf-8")
+        found = self.contradictions()
+        self.assertEqual([row["name"] for row in found], ["port-of-another"])
+        self.assertRegex(found[0]["text"], rf"runs \(pid {self.services.pid(UNIT)}\), and its port {self.foreman.port} belongs to python\S* \(pid {os.getpid()}\)")
+
+    def contradictions(self):
+        return json.loads(self.run_tool("status", "--json", expected=None).stdout)["mixtures"]
 
     def test_a_rollback_leaves_the_unit_as_it_was(self):
         self.services.act("disable", UNIT)

@@ -35,6 +35,12 @@ class Trees(unittest.TestCase):
         done = self.run_tool("plugins", "load", str(bad))
         self.assertEqual(done.returncode, 2)
         self.assertIn("bad.so", done.stderr)
+        # That it is there is not enough for C03.
+        found = subprocess.run([str(binary("dynflow-migrate")), "check", "--json", "--config-dir", str(self.copy("el-2.4-sidecar") / "etc/foreman-proxy")],
+                               capture_output=True, text=True, timeout=60, check=False, env={**os.environ, "DYNFLOW_CORE_LIBRARY": str(bad)})
+        seen = [row["seen"] for row in json.loads(found.stdout)["findings"] if row["id"] == "C03"]
+        self.assertEqual(len(seen), 1)
+        self.assertIn(f"{bad} cannot be loaded", seen[0])
 
     def copy(self, name):
         tree = self.folder / name.replace("/", "-")

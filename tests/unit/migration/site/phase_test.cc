@@ -70,6 +70,11 @@ TEST_CASE("contradictions have names", "[migration][phase]") {
   site.core = Loadable::kYes;
   site.sidecar_unit.is_known = site.sidecar_unit.is_active = site.sidecar_unit.is_installed = true;
   CHECK(has_mixture(assess(site), "false-sidecar-running"));
+  site.sidecar_unit.main_pid = 7;
+  site.core_port_owner = Listener{.pid = 7, .name = "core"};
+  CHECK_FALSE(has_mixture(assess(site), "port-of-another"));
+  site.core_port_owner->pid = 8;
+  CHECK(has_mixture(assess(site), "port-of-another"));
   site.proxy_database = site.sidecar_database = {"/var/lib/x.sqlite", "here"};
   CHECK(has_mixture(assess(site), "one-database"));
   site.sidecar_unit = UnitState{.is_known = true};
