@@ -37,6 +37,10 @@ std::vector<std::string> FakeSide::asked() const {
 http::Response FakeSide::answer(http::Request& request, std::string_view path, std::string_view mount) {
   if (is_away) return http::error_response(503, name + " is away");
   if (talks_nonsense) return http::text_response(200, "<html>");
+  if (path == "/tasks/count" && before_count) {
+    const auto states = request.query_values("state");
+    before_count(states.empty() ? "all" : states.back());
+  }
   const auto text = request.read_body(1 << 20);
   const auto body = text && !text->empty() ? json::parse(*text) : Result<Json>(Json::object());
   if (!body) return http::error_response(400, "no JSON");

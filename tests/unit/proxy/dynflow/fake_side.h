@@ -4,6 +4,7 @@
 #pragma once
 
 #include <atomic>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -34,6 +35,9 @@ class FakeSide final : public Backend {
   std::vector<std::string> launched() const;
   // "METHOD path" of what is about one task or the console.
   std::vector<std::string> asked() const;
+
+  // Called before tasks of a state are counted: what happens meanwhile.
+  std::function<void(const std::string& state)> before_count;
 
   const std::string name;
   const bool is_ruby;

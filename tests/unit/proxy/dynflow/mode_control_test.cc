@@ -196,6 +196,40 @@ TEST_CASE_METHOD(Fixture, "a side that cannot take jobs is no target", "[mode]")
   CHECK(outside->view().state == ModeState::kExternal);
 }
 
+// Cores of 0.3 load every plan that they count: those of a day take longer than anybody waits.
+TEST_CASE_METHOD(Fixture, "a Ruby core is asked for what is unfinished, and for nothing else", "[mode]") {
+  const auto ruby = std::make_shared<FakeSide>("ruby", true);
+  for (const char* state : {"pending", "scheduled", "planning", "planned", "running", "paused", "stopped"}) ruby->set(state, state);
+  std::vector<std::string> asked;
+  ruby->before_count = [&](const std::string& state) { asked.push_back(state); };
+  CHECK(unfinished_tasks(*ruby, 0, Deadline::after(10s))->tasks == 5);
+  CHECK(asked == std::vector<std::string>{"pending", "scheduled", "planning", "planned", "running"});
+}
+
+TEST_CASE_METHOD(Fixture, "a task of a Ruby core that moves while it is asked is not overlooked", "[mode]") {
+  const std::vector<std::string> way{"pending", "scheduled", "planning", "planned", "running"};
+  // From each state to each that may come after it, between any two questions; and back from planning to scheduled.
+  for (std::size_t from = 0; from < way.size(); ++from) {
+    for (std::size_t to = from; to < way.size(); ++to) {
+      for (const std::string& when : way) {
+        const auto ruby = std::make_shared<FakeSide>("ruby", true);
+        ruby->set("a", way[from]);
+        ruby->before_count = [&](const std::string& state) {
+          if (state == when) ruby->set("a", way[to]);
+        };
+        INFO(way[from] << " to " << way[to] << " before " << when);
+        CHECK(unfinished_tasks(*ruby, 0, Deadline::after(10s))->tasks >= 1);
+      }
+    }
+  }
+  const auto ruby = std::make_shared<FakeSide>("ruby", true);
+  ruby->set("a", "planning");
+  ruby->before_count = [&](const std::string& state) {
+    if (state == "planning") ruby->set("a", "scheduled");
+  };
+  CHECK(unfinished_tasks(*ruby, 0, Deadline::after(10s))->tasks == 1);
+}
+
 TEST_CASE_METHOD(Fixture, "an old side that is silent too long is given up", "[mode]") {
   other->set("a", "running");
   const auto control = started(ModeState::kExternal);
