@@ -71,11 +71,13 @@ Status ModeControl::start(ModeState state, std::optional<SavedMode> saved, std::
     if (auto made = options_.make_other()) other = *std::move(made);
   }
   SavedMode mode;
+  bool is_whole = true;
   {
     const std::lock_guard lock(mutex_);
     if (other) view_.other = std::move(other);
     // The old side may be missing now: then there is nothing to hand over.
     view_.state = view_.side(opposite(target)) ? state : settled(target);
+    is_whole = view_.state == state;
     const bool is_same = saved && view_.state == saved->state;
     since_ = is_same ? saved->since : now;
     entered_ = clock_.instant() - std::clamp<Duration>(now - since_, Duration::zero(), 24h);
@@ -88,7 +90,8 @@ Status ModeControl::start(ModeState state, std::optional<SavedMode> saved, std::
   if (mode.drain) {
     log::warn({}, "Launches are refused since {} ({}); dynflow-migrate undrain takes them again", dynflow_time(mode.drain->since), mode.drain->reason);
   }
-  if (Status done = remember(mode); !done) log::error({}, "The mode is not remembered across restarts: {}", done.error().message());
+  // What is missing may be there again at the next start, as a database that was started later: what was remembered still counts then.
+  if (Status done = is_whole ? remember(mode) : Status(); !done) log::error({}, "The mode is not remembered across restarts: {}", done.error().message());
   if (row_of(mode.state).is_hand_over) log::info({}, "Mode: {} since {} goes on", to_string(mode.state), dynflow_time(mode.since));
   if (options_.looks_by_itself) thread_ = NamedThread("mode", [this] { work(); });
   return {};

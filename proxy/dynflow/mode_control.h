@@ -63,8 +63,8 @@ class ModeControl {
   ~ModeControl();
 
   // Enters `state` with the sides that it needs. `saved`: what was remembered of that state, nothing for a new one. `drain`: as it
-  // was remembered, whatever became of the state. Errors: those of the target's MakeSide. An old side that cannot be made is given
-  // up, with an error in the log.
+  // was remembered, whatever became of the state. Errors: those of the target's MakeSide. An old side that cannot be made is
+  // done without, with an error in the log, and tried again at the next start.
   Status start(ModeState state, std::optional<SavedMode> saved, std::string reason, std::optional<Drain> drain = std::nullopt);
   void stop(Deadline deadline);
 

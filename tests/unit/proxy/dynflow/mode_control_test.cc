@@ -196,6 +196,25 @@ TEST_CASE_METHOD(Fixture, "a side that cannot take jobs is no target", "[mode]")
   CHECK(outside->view().state == ModeState::kExternal);
 }
 
+// A database that is started after the proxy, say.
+TEST_CASE_METHOD(Fixture, "an old side that cannot be made at a start is tried again at the next one", "[mode]") {
+  own->set("a", "running");
+  const SavedMode before{ModeState::kToExternal, clock.now(), "unset", "test"};
+  REQUIRE(ModeFile(folder.path / "mode.json").save(before));
+  own_fails = true;
+  {
+    const auto first = control();
+    REQUIRE(first->start(before.state, before, before.reason));
+    CHECK(first->view().state == ModeState::kExternal);
+  }
+  CHECK(saved().state == ModeState::kToExternal);
+  own_fails = false;
+  const auto second = control();
+  REQUIRE(second->start(saved().state, saved(), saved().reason));
+  CHECK(second->view().state == ModeState::kToExternal);
+  CHECK(second->view().own == own);
+}
+
 // Cores of 0.3 load every plan that they count: those of a day take longer than anybody waits.
 TEST_CASE_METHOD(Fixture, "a Ruby core is asked for what is unfinished, and for nothing else", "[mode]") {
   const auto ruby = std::make_shared<FakeSide>("ruby", true);
