@@ -16,6 +16,7 @@
 #include "migration/site/packages.h"
 #include "shared/base/clock.h"
 #include "shared/base/file.h"
+#include "shared/settings/remote_execution_ssh.h"
 
 namespace dynflow::migration {
 
@@ -89,12 +90,19 @@ void no_jobs_run(const Check& check, const CheckInput& input, std::vector<Findin
 }
 
 void no_detached_jobs(const Check& check, const CheckInput& input, std::vector<Finding>& findings) {
-  const std::string path = fs::path(input.site.dynflow_file).parent_path() / "remote_execution_ssh.yml";
-  for (const std::string_view mode : {":mode: ssh-async", ":mode: :ssh-async", ":async_ssh: true", ":mode: pull", ":mode: :pull"}) {
-    for (const std::string& line : lines_with(input.site.layout, path, mode)) {
-      if (line.find(": #") == std::string::npos) add(check, findings, line, "their tokens are known to the old side only: apply --hand-over asks it");
-    }
+  const Layout& layout = input.site.layout;
+  const fs::path folder = fs::path(input.site.dynflow_file).parent_path();
+  const auto module = settings::load_module(settings::remote_execution_ssh_table(), layout.real(folder.string()).string());
+  const auto read = module ? settings::remote_execution_settings(module->values) : Result<settings::RemoteExecutionSettings>(module.error());
+  if (!read) {
+    add(check, findings, fmt::format("whether there are such jobs is not known: {}", site_path(layout, read.error().message())), "edit the line that is named");
+    return;
   }
+  if (!read->is_async_requested && read->mode == settings::RemoteExecutionMode::kSsh) return;
+  const bool is_old_key = read->is_async_requested && module->values.is_present("async_ssh");
+  const std::string key = is_old_key ? "async_ssh" : "mode";
+  add(check, findings, fmt::format("{}: :{}: hosts report by themselves", site_path(layout, module->values.place(key)), key),
+      "their tokens are known to the old side only: apply --hand-over asks it");
 }
 
 void nobody_names_the_sidecar(const Check& check, const CheckInput& input, std::vector<Finding>& findings) {

@@ -130,7 +130,7 @@ void core_url_fits(const Check& check, const CheckInput& input, std::vector<Find
   if (url.starts_with("http://") && site.sidecar->use_https) add(check, findings, fmt::format("{}: {} is plain, and the core service serves HTTPS", place, url), "dynflow-migrate config set core_url https://...");
   if (url.starts_with("https://") && !site.sidecar->use_https) add(check, findings, fmt::format("{}: {}, and the core service serves plain HTTP", place, url), "dynflow-migrate config set core_url http://...");
   const auto parsed = callback::parse_foreman_url(url);
-  if (!parsed) return add(check, findings, fmt::format("{}: {}", place, parsed.error().message()), "dynflow-migrate config set core_url https://...");
+  if (!parsed) return add(check, findings, fmt::format("{}: {} is not http(s)://host[:port]", place, url), "dynflow-migrate config set core_url https://...");
   if (parsed->port != site.sidecar->port) {
     add(check, findings, fmt::format("{}: {} is not port {} of the core service", place, url, site.sidecar->port), "make :core_url: and :port: agree");
   }

@@ -24,26 +24,9 @@ struct Address {
 };
 
 Result<Address> parse_url(const std::string& url) {
-  const auto wrong = [&] { return Error(Code::kInvalid, "--proxy-url: expected http(s)://host:port, got '" + url + "'"); };
-  Address address;
-  std::string_view rest = url;
-  if (rest.starts_with("https://")) {
-    address.is_tls = true;
-    rest.remove_prefix(8);
-  } else if (rest.starts_with("http://")) {
-    rest.remove_prefix(7);
-  } else {
-    return wrong();
-  }
-  rest = rest.substr(0, rest.find('/'));
-  const auto colon = rest.rfind(':');
-  if (colon == std::string_view::npos) return wrong();
-  address.host = std::string(rest.substr(0, colon));
-  if (address.host.size() > 2 && address.host.front() == '[') address.host = address.host.substr(1, address.host.size() - 2);
-  const int port = std::atoi(std::string(rest.substr(colon + 1)).c_str());
-  if (port < 1 || port > 65535 || address.host.empty()) return wrong();
-  address.port = static_cast<std::uint16_t>(port);
-  return address;
+  const auto parsed = callback::parse_foreman_url(url);
+  if (!parsed) return Error(Code::kInvalid, "--proxy-url: expected http(s)://host[:port], got '" + url + "'");
+  return Address{parsed->is_https, parsed->host, parsed->port};
 }
 
 Result<Address> address_of(const Site& site, const GlobalOptions& options) {
@@ -94,7 +77,7 @@ Result<std::unique_ptr<RunningProxy>> RunningProxy::find_core(const Site& site) 
   if (!site.dynflow || !site.global) return Error(Code::kInvalid, "the proxy's settings cannot be read: they name the core service");
   const std::string& core_url = site.dynflow->core_url;
   const auto url = callback::parse_foreman_url(core_url);
-  if (!url) return url.error().in(":core_url:");
+  if (!url) return Error(Code::kInvalid, fmt::format(":core_url: {} is not http(s)://host[:port]", core_url));
   http::ClientOptions client;
   client.host = url->host;
   client.port = url->port;

@@ -200,6 +200,17 @@ class Trees(unittest.TestCase):
         self.assertIn("C06 skip  certificates fit: not looked at here\n", said)
         self.assertIn("C02 ok    :external_core:", said)
 
+    def test_addresses_of_the_proxy(self):
+        tree = self.copy("el-2.4-sidecar")
+        for url in ("proxy.example.com", "http://", "http://localhost:80abc", "http://localhost:0", "http://[::1", "https//x"):
+            done = self.run_tool("drain", "--root", str(tree), "--proxy-url", url)
+            self.assertEqual((done.returncode, done.stderr.strip()), (2, f"dynflow-migrate: --proxy-url: expected http(s)://host[:port], got '{url}'"))
+        for url, address in (("http://[::1]:9", "::1"), ("http://127.0.0.1:9/", "127.0.0.1:9")):
+            done = self.run_tool("drain", "--root", str(tree), "--proxy-url", url)
+            self.assertEqual(done.returncode, 2)
+            self.assertIn(address, done.stderr)
+            self.assertNotIn("--proxy-url", done.stderr)
+
     def test_noop_makes_nothing(self):
         tree = self.copy("el-2.5-inprocess")
         for command in (("rollback", "--noop"), ("cleanup", "--noop")):

@@ -166,6 +166,16 @@ TEST_CASE("each thing that stands in the way is found", "[migration][check]") {
 
   tree.write("etc/foreman-proxy/settings.d/remote_execution_ssh.yml", "---\n:async_ssh: true\n");
   CHECK(finding_of(findings_of(Target::kInternal), "C13", ":2:") != nullptr);
+  for (const char* text : {":async_ssh: yes\n", ":mode:  'ssh-async'\n", ":mode: :pull\n", ":mode: pull-mqtt\n:mqtt_broker: b\n:mqtt_port: 1883\n"}) {
+    INFO(text);
+    tree.write("etc/foreman-proxy/settings.d/remote_execution_ssh.yml", std::string("---\n:enabled: true\n") + text);
+    CHECK(finding_of(findings_of(Target::kInternal), "C13", "remote_execution_ssh.yml:3:") != nullptr);
+  }
+  tree.write("etc/foreman-proxy/settings.d/remote_execution_ssh.yml", "---\n:mode: ssh  # not :mode: pull\n#:mode: pull\n");
+  CHECK(finding_of(findings_of(Target::kInternal), "C13") == nullptr);
+  tree.write("etc/foreman-proxy/settings.d/remote_execution_ssh.yml", "---\n:mode: [\n");
+  CHECK(finding_of(findings_of(Target::kInternal), "C13", "not known: /etc/foreman-proxy/settings.d/remote_execution_ssh.yml:") != nullptr);
+  std::filesystem::remove(tree.root() / "etc/foreman-proxy/settings.d/remote_execution_ssh.yml");
   tree.write("etc/logrotate.d/foreman-proxy", "postrotate\n  systemctl kill --signal=SIGUSR1 foreman-proxy\nendscript\n");
   CHECK(finding_of(findings_of(Target::kInternal), "C14", "logrotate.d/foreman-proxy:2") != nullptr);
   tree.write("etc/foreman-installer/scenarios.d/foreman-answers.yaml", "foreman_proxy::plugin::dynflow:\n  external_core: true\n");
