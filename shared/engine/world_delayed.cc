@@ -221,9 +221,14 @@ void World::Impl::begin_cancel_delayed(const std::string& plan_id, std::function
     done(std::move(result));
   };
   const Status claimed = claim(plan_id);
+  if (!claimed.ok() && claimed.error().code() == Code::kConflict) {
+    release({plan_id});
+    return put_for_owner(event_for(plan_id, 0, kCancel, "null"), [done = std::move(done)](const Status& put) {
+      done(put.ok() ? Result<int>(1) : Result<int>(put.error()));
+    });
+  }
   if (!claimed.ok()) {
-    const bool is_gone = claimed.error().code() == Code::kNotFound || claimed.error().code() == Code::kConflict;
-    return finish(is_gone ? Result<int>(0) : Result<int>(claimed.error()));
+    return finish(claimed.error().code() == Code::kNotFound ? Result<int>(0) : Result<int>(claimed.error()));
   }
   auto plan = load_whole(plan_id);
   if (!plan.ok()) return finish(plan.error());

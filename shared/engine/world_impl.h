@@ -145,6 +145,7 @@ class World::Impl {
   Status take_over_one(const std::string& plan_id);
   void hand_over_events(std::vector<persistence::EventRecord> events);
   void plan_event_came(const persistence::EventRecord& event, bool has_followers);
+  void cancel_came(const persistence::EventRecord& event, PlanState state);
   void look_again_soon();
   void delete_events(const std::vector<std::string>& ids, Done done = {});
   void drop_all();

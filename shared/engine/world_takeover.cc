@@ -120,9 +120,8 @@ void World::Impl::hand_over_events(std::vector<EventRecord> events) {
     } else if (is_for_resting_plan(event) && plan_events[event.plan_id] > 0) {
       const int count = std::exchange(plan_events[event.plan_id], 0);
       plan_event_came(event, count > 1);
-    } else if (event.step_id == 0 && (event.name == kCancel || event.name == kAbort) && leave_line(event.plan_id)) {
-      // It waited for its place, and must not run one day.
-      if (start_waiting(event.plan_id).ok()) surroundings_.world->deliver_stored(event);
+    } else if (event.step_id == 0 && (event.name == kCancel || event.name == kAbort)) {
+      cancel_came(event, state->second);
     }
   }
   delete_events(useless);
@@ -151,6 +150,19 @@ void World::Impl::plan_event_came(const EventRecord& event, bool has_followers) 
   } else if (event.name == kSkipStep) {
     const auto data = json::parse(event.data);
     begin_skip(event.plan_id, data.ok() ? static_cast<int>(json::get_int(*data, "step_id", 0)) : 0, forget);
+  }
+}
+
+// For a plan that has not begun, and must not run one day.
+void World::Impl::cancel_came(const EventRecord& event, PlanState state) {
+  if (state == PlanState::kScheduled) {
+    begin_cancel_delayed(event.plan_id, [this, id = event.id](const Result<int>& ended) {
+      if (ended.ok() && *ended > 0) return delete_events({id});
+      // It is being planned: then its execution gets the event.
+      if (ended.ok() || ended.error().code() == Code::kUnavailable) look_again_soon();
+    });
+  } else if (leave_line(event.plan_id) && start_waiting(event.plan_id).ok()) {
+    surroundings_.world->deliver_stored(event);
   }
 }
 

@@ -336,6 +336,31 @@ TEST_CASE("a plan that nobody has begun is cancelled by the world that is asked"
   }
 }
 
+TEST_CASE("a scheduled plan is cancelled in whichever world it is") {
+  Shared shared;
+  shared.other_world_joins("other");
+  World& world = shared.engine.start();
+  PlanRequest request;
+  request.action_class = "Work";
+  const std::string id = world.delay(request, {.start_at = shared.engine.clock.now() + std::chrono::hours(1)})->plan_id;
+  SECTION("asked here, in another") {
+    shared.engine.store.plans().at(id).owner = "other";
+    CHECK(world.cancel(id).value() == 1);
+    REQUIRE(shared.engine.store.events().size() == 1);
+    CHECK(shared.engine.store.events().begin()->second.name == kCancel);
+    CHECK(shown(shared.engine.settle(id)) == "scheduled/pending");
+  }
+  SECTION("asked in another, here") {
+    shared.engine.store.plans().at(id).owner = world.id();
+    shared.put("request", id, 0, std::string(kCancel));
+    shared.engine.store.wake();
+    CHECK(shown(shared.engine.settle(id)) == "stopped/cancelled");
+    CHECK(shared.engine.store.events().empty());
+    shared.engine.scheduler->advance(std::chrono::hours(2));
+    CHECK(shared.runs == 0);
+  }
+}
+
 TEST_CASE("a plan that waits for its place keeps it when an order comes to nothing") {
   Engine engine;
   engine.max_resident_plans = 1;
