@@ -88,7 +88,8 @@ Result<Workplace> Workplace::open(const Site& site) {
   if (failure) return Error(Code::kForbidden, fmt::format("cannot make {}: {}", folder.string(), failure.message()));
   struct stat about {};
   if (lstat(folder.c_str(), &about) != 0 || !S_ISDIR(about.st_mode) || about.st_uid != geteuid()) {
-    return Error(Code::kForbidden, fmt::format("{} belongs to somebody else: what is in it is not trusted; run this as its owner, or move it away", folder.string()));
+    return Error(Code::kForbidden, fmt::format("{0} belongs to somebody else, who could have written what is done next: look at it, then chown -R {1} {0}, or move it away",
+                                                    folder.string(), geteuid()));
   }
   fs::permissions(folder, fs::perms::owner_all, failure);
   fs::create_directory(folder / "snapshots", failure);
