@@ -76,7 +76,7 @@ class OwnSource final : public PlanSource {
   Status load_callbacks() {
     if (callbacks_) return {};
     callbacks_.emplace();
-    auto due = store_->load_due_outbox(Time::max(), kAllCallbacks);
+    auto due = store_->load_due_outbox(Time::max(), kAllCallbacks, {});
     if (!due) return due.error();
     for (persistence::OutboxRecord& entry : *due) {
       entry.version = 0;

@@ -284,7 +284,7 @@ Response Api::unfinished(Request& request, const Params&) {
   if (!ids) return error_answer(ids.error());
   auto statuses = world_.find_statuses(*ids);
   if (!statuses) return error_answer(statuses.error());
-  auto callbacks = world_.store().load_due_outbox(Time::max(), kMostCallbacks);
+  auto callbacks = world_.store().load_due_outbox(Time::max(), kMostCallbacks, {});
   if (!callbacks) return error_answer(callbacks.error());
   std::size_t number = 0;
   Json some = Json::array();

@@ -13,7 +13,6 @@
 #include "shared/base/thread.h"
 #include "shared/base/urgency.h"
 #include "shared/log/log.h"
-#include "shared/persistence/due_callbacks.h"
 
 namespace dynflow::callback {
 namespace {
@@ -213,7 +212,7 @@ void Outbox::Impl::load(Lock& lock) {
   for (const auto& [id, version] : busy_) under_way.push_back(version);
   lock.unlock();
   const Time now = clock_.now();
-  auto due = persistence::due_callbacks_of(store_).load_due_callbacks(now, kLoadAhead, under_way);
+  auto due = store_.load_due_outbox(now, kLoadAhead, under_way);
   // With entries under way, theirs is the next time, which has passed.
   const bool is_idle = under_way.empty() && due && due->empty();
   auto next = is_idle ? store_.next_outbox_time() : Result<std::optional<Time>>(std::optional<Time>());

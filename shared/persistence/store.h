@@ -119,8 +119,8 @@ class Store {
   // The events of one plan, whoever owns it.
   virtual Result<std::vector<EventRecord>> load_events_of(std::string_view plan_id) = 0;
   // Entries that are not abandoned, due at `now`, the longest due first. They are this world's from now on: another one gets them
-  // only when this one is gone.
-  virtual Result<std::vector<OutboxRecord>> load_due_outbox(Time now, std::size_t limit) = 0;
+  // only when this one is gone. Those of the versions `under_way`, which the caller has already, are left out and do not count.
+  virtual Result<std::vector<OutboxRecord>> load_due_outbox(Time now, std::size_t limit, const std::vector<std::int64_t>& under_way) = 0;
   // When the next entry that is not abandoned becomes due; nothing when there is none.
   virtual Result<std::optional<Time>> next_outbox_time() = 0;
 

@@ -12,7 +12,6 @@
 #include "shared/base/thread.h"
 #include "shared/log/log.h"
 #include "shared/persistence/checks.h"
-#include "shared/persistence/due_callbacks.h"
 #include "shared/persistence/postgres/connection_pool.h"
 #include "shared/persistence/postgres/group_writer.h"
 #include "shared/persistence/postgres/notifier.h"
@@ -60,7 +59,7 @@ std::size_t bytes_of(const WriteBatch& batch) {
   return total;
 }
 
-class PostgresStore final : public Store, public DueCallbacks, public PlanPages, public OutputEnds, public Watched {
+class PostgresStore final : public Store, public PlanPages, public OutputEnds, public Watched {
  public:
   PostgresStore(StoreOptions options, ServerUrl url)
       : options_(std::move(options)),
@@ -105,9 +104,8 @@ class PostgresStore final : public Store, public DueCallbacks, public PlanPages,
   Result<std::vector<EventRecord>> load_events_of(std::string_view plan_id) override {
     return reader_.load_events_of(plan_id);
   }
-  Result<std::vector<OutboxRecord>> load_due_outbox(Time now, std::size_t limit) override { return load_due_callbacks(now, limit, {}); }
-  Result<std::vector<OutboxRecord>> load_due_callbacks(Time now, std::size_t limit,
-                                                       const std::vector<std::int64_t>& under_way) override {
+  Result<std::vector<OutboxRecord>> load_due_outbox(Time now, std::size_t limit,
+                                                    const std::vector<std::int64_t>& under_way) override {
     return fenced([&](const Fence& fence) { return worlds_.load_due_outbox(fence, now, limit, under_way); });
   }
   Result<std::optional<Time>> next_outbox_time() override { return worlds_.next_outbox_time(*fence()); }

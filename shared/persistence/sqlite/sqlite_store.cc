@@ -16,7 +16,6 @@
 #include "shared/base/thread.h"
 #include "shared/log/log.h"
 #include "shared/persistence/checks.h"
-#include "shared/persistence/due_callbacks.h"
 #include "shared/persistence/sqlite/file_guard.h"
 #include "shared/persistence/sqlite/group_commit.h"
 #include "shared/persistence/sqlite/reader_pool.h"
@@ -36,7 +35,7 @@ constexpr std::size_t kCleanSlice = 250;
 constexpr std::chrono::milliseconds kIdleAfter{50};
 constexpr std::int64_t kPageBytes = 4096;
 
-class SqliteStore final : public Store, public DueCallbacks, public PlanPages, public OutputEnds, public Watched {
+class SqliteStore final : public Store, public PlanPages, public OutputEnds, public Watched {
  public:
   static Result<std::unique_ptr<Store>> open(const StoreOptions& options);
 
@@ -78,9 +77,8 @@ class SqliteStore final : public Store, public DueCallbacks, public PlanPages, p
   Result<std::vector<EventRecord>> load_events_of(std::string_view plan_id) override {
     return readers_.borrow()->load_events_of(plan_id);
   }
-  Result<std::vector<OutboxRecord>> load_due_outbox(Time now, std::size_t limit) override { return load_due_callbacks(now, limit, {}); }
-  Result<std::vector<OutboxRecord>> load_due_callbacks(Time now, std::size_t limit,
-                                                       const std::vector<std::int64_t>& under_way) override {
+  Result<std::vector<OutboxRecord>> load_due_outbox(Time now, std::size_t limit,
+                                                    const std::vector<std::int64_t>& under_way) override {
     return readers_.borrow()->load_due_outbox(now, limit, under_way);
   }
   Result<std::optional<Time>> next_outbox_time() override { return readers_.borrow()->next_outbox_time(); }

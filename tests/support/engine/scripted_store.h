@@ -81,7 +81,7 @@ class ScriptedStore final : public persistence::Store, public persistence::Outpu
   Result<std::vector<std::string>> load_unfinished() override;
   Result<std::vector<persistence::EventRecord>> load_events() override;
   Result<std::vector<persistence::EventRecord>> load_events_of(std::string_view plan_id) override;
-  Result<std::vector<persistence::OutboxRecord>> load_due_outbox(Time, std::size_t) override {
+  Result<std::vector<persistence::OutboxRecord>> load_due_outbox(Time, std::size_t, const std::vector<std::int64_t>&) override {
     return std::vector<persistence::OutboxRecord>();
   }
   Result<std::optional<Time>> next_outbox_time() override { return std::optional<Time>(); }

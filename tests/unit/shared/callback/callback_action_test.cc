@@ -45,7 +45,7 @@ struct Fixture : test::LiveWorld {
     return planned->front().plan_id;
   }
   persistence::OutboxRecord only_entry() {
-    auto entries = store->load_due_outbox(system_clock().now() + std::chrono::hours(1), 10);
+    auto entries = store->load_due_outbox(system_clock().now() + std::chrono::hours(1), 10, {});
     REQUIRE(entries.ok());
     REQUIRE(entries->size() == 1);
     return entries->front();

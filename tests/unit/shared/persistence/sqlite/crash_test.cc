@@ -50,7 +50,7 @@ bool check_plan(Store& store, const std::string& id, bool has_event, bool has_ou
 
 void check_store(Store& store, const Completed& completed) {
   const auto all_events = store.load_events();
-  const auto all_entries = store.load_due_outbox(kSampleTime, 1'000'000);
+  const auto all_entries = store.load_due_outbox(kSampleTime, 1'000'000, {});
   REQUIRE(all_events.ok());
   REQUIRE(all_entries.ok());
   std::set<std::string> events;

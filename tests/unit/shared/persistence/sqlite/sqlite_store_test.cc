@@ -65,12 +65,12 @@ TEST_CASE("a database of the first version is brought up to date", "[store][S20]
   plan.owner.clear();
   CHECK(*store->load_plan("id") == plan);
   CHECK(*store->load_events() == std::vector<EventRecord>{sample_event("e", "id")});
-  const auto due = store->load_due_outbox(kSampleTime, 10);
+  const auto due = store->load_due_outbox(kSampleTime, 10, {});
   REQUIRE(due.ok());
   REQUIRE(due->size() == 1);
   // An entry of that time can be finished like any other.
   REQUIRE(store->commit(batch_of(WriteBatch::DeleteOutbox{"o", due->front().version})).ok());
-  CHECK(store->load_due_outbox(kSampleTime, 10)->empty());
+  CHECK(store->load_due_outbox(kSampleTime, 10, {})->empty());
   REQUIRE(store->join({"world", "{}", {}, false}, std::chrono::seconds(1)).ok());
 }
 

@@ -84,7 +84,7 @@ void everything_survives_reopening(const OpenStore& open) {
   CHECK(*store->load_plan("running") == sample_plan("running"));
   CHECK(chunks(*store, "running", 2) == std::vector<OutputChunk>{sample_chunk(1, "x")});
   CHECK(*store->load_events() == std::vector<EventRecord>{sample_event("e", "running")});
-  CHECK(store->load_due_outbox(kSampleTime, 10)->size() == 1);
+  CHECK(store->load_due_outbox(kSampleTime, 10, {})->size() == 1);
   CHECK(unfinished(*store) == std::vector<std::string>{"running", "waiting"});
   REQUIRE(store->start().ok());
   require_code(store->commit(insertion_of("running")), Code::kConflict);

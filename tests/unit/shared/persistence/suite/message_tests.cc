@@ -1,7 +1,6 @@
 #include <catch2/catch.hpp>
 #include <string>
 
-#include "shared/persistence/due_callbacks.h"
 #include "shared/persistence/store_numbers.h"
 #include "tests/unit/shared/persistence/sample_plans.h"
 #include "tests/unit/shared/persistence/suite/probes.h"
@@ -32,14 +31,14 @@ void outbox_is_served_by_time(Store& store) {
                                 WriteBatch::PutOutbox{sample_outbox("then", "p", kSampleTime + 10s)}))
               .ok());
   CHECK(*store.next_outbox_time() == kSampleTime + 10s);
-  CHECK(store.load_due_outbox(kSampleTime + 9s, 10)->empty());
-  auto due = store.load_due_outbox(kSampleTime + 20s, 10);
+  CHECK(store.load_due_outbox(kSampleTime + 9s, 10, {})->empty());
+  auto due = store.load_due_outbox(kSampleTime + 20s, 10, {});
   REQUIRE(due.ok());
   REQUIRE(due->size() == 3);
   CHECK(without_version((*due)[0]) == sample_outbox("soon", "p", kSampleTime + 10s));
   CHECK((*due)[1].id == "then");
   CHECK((*due)[2].id == "late");
-  CHECK(store.load_due_outbox(kSampleTime + 20s, 2)->size() == 2);
+  CHECK(store.load_due_outbox(kSampleTime + 20s, 2, {})->size() == 2);
 
   OutboxRecord retried = (*due)[0];
   retried.attempts = 3;
@@ -52,7 +51,7 @@ void outbox_is_served_by_time(Store& store) {
   REQUIRE(store.commit(batch_of(WriteBatch::PutOutbox{retried}, WriteBatch::PutOutbox{abandoned},
                                 WriteBatch::DeleteOutbox{"late"}))
               .ok());
-  due = store.load_due_outbox(kSampleTime + 100s, 10);
+  due = store.load_due_outbox(kSampleTime + 100s, 10, {});
   REQUIRE(due.ok());
   REQUIRE(due->size() == 1);
   CHECK(without_version(due->front()) == without_version(retried));
@@ -60,22 +59,21 @@ void outbox_is_served_by_time(Store& store) {
 }
 
 void entries_under_way_are_not_read_again(Store& store) {
-  DueCallbacks& due = due_callbacks_of(store);
   WriteBatch batch;
   for (const char* id : {"a", "b", "c", "d"}) batch.add(WriteBatch::PutOutbox{sample_outbox(id, "p")});
   REQUIRE(store.commit(std::move(batch)).ok());
-  const auto all = get(store.load_due_outbox(kSampleTime, 10));
+  const auto all = get(store.load_due_outbox(kSampleTime, 10, {}));
   REQUIRE(all.size() == 4);
   const std::vector<std::int64_t> first_two{all[0].version, all[1].version};
-  CHECK(ids_of(get(due.load_due_callbacks(kSampleTime, 10, first_two))) == std::vector<std::string>{"c", "d"});
+  CHECK(ids_of(get(store.load_due_outbox(kSampleTime, 10, first_two))) == std::vector<std::string>{"c", "d"});
   // They do not count as some of those that are asked for.
-  CHECK(ids_of(get(due.load_due_callbacks(kSampleTime, 1, first_two))) == std::vector<std::string>{"c"});
+  CHECK(ids_of(get(store.load_due_outbox(kSampleTime, 1, first_two))) == std::vector<std::string>{"c"});
   // What replaces one of them has another version.
   REQUIRE(store.commit(batch_of(WriteBatch::PutOutbox{sample_outbox("b", "p")})).ok());
-  CHECK(ids_of(get(due.load_due_callbacks(kSampleTime, 10, first_two))) == std::vector<std::string>{"b", "c", "d"});
+  CHECK(ids_of(get(store.load_due_outbox(kSampleTime, 10, first_two))) == std::vector<std::string>{"b", "c", "d"});
   std::vector<std::int64_t> many(1000);
   for (std::size_t i = 0; i < many.size(); ++i) many[i] = 1'000'000 + static_cast<std::int64_t>(i);
-  CHECK(get(due.load_due_callbacks(kSampleTime, 10, many)).size() == 4);
+  CHECK(get(store.load_due_outbox(kSampleTime, 10, many)).size() == 4);
 }
 
 void timers_keep_their_time(Store& store) {

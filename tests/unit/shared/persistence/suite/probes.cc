@@ -30,7 +30,7 @@ OutboxRecord without_version(OutboxRecord entry) {
 }
 
 OutboxRecord only_entry(Store& store) {
-  const auto due = get(store.load_due_outbox(Time::max(), 10));
+  const auto due = get(store.load_due_outbox(Time::max(), 10, {}));
   REQUIRE(due.size() == 1);
   return due.front();
 }

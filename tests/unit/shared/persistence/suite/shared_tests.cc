@@ -238,7 +238,7 @@ void each_entry_has_one_carrier(const OpenStore& open) {
   std::vector<std::thread> threads;
   for (std::size_t i = 0; i < 2; ++i) {
     threads.emplace_back([&, i] {
-      const auto due = (i == 0 ? one : two)->load_due_outbox(kSampleTime, kEntries / 2);
+      const auto due = (i == 0 ? one : two)->load_due_outbox(kSampleTime, kEntries / 2, {});
       if (due.ok()) taken[i] = ids_of(*due);
     });
   }
@@ -247,10 +247,10 @@ void each_entry_has_one_carrier(const OpenStore& open) {
   all.insert(taken[1].begin(), taken[1].end());
   CHECK(all.size() == taken[0].size() + taken[1].size());
   // Whoever asks again has them still; the rest goes to whoever asks first.
-  const auto rest = get(two->load_due_outbox(kSampleTime, kEntries));
+  const auto rest = get(two->load_due_outbox(kSampleTime, kEntries, {}));
   CHECK(rest.size() == kEntries - taken[0].size());
   wait_for_death(*two, "one");
-  CHECK(get(two->load_due_outbox(kSampleTime, kEntries)).size() == kEntries);
+  CHECK(get(two->load_due_outbox(kSampleTime, kEntries, {})).size() == kEntries);
 }
 
 void locks_hold_between_worlds(const OpenStore& open) {
