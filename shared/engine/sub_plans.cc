@@ -12,7 +12,7 @@ namespace dynflow::engine {
 
 namespace {
 
-// When the engine has too much to do for more plans.
+// When the engine has too much to do for more plans, or the store cannot be read.
 constexpr std::chrono::seconds kBusyRetry{1};
 
 constexpr const char* kTotal = "total_count";
@@ -196,7 +196,7 @@ bool WithSubPlans::make(Running& running, std::size_t count, std::string_view re
     const Code code = planned.error().code();
     // The next world goes on.
     if (code == Code::kClosed) return false;
-    if (code != Code::kBusy) throw ActionError("RuntimeError", "sub-plans cannot be made: " + planned.error().message());
+    if (code != Code::kBusy && code != Code::kUnavailable) throw ActionError("RuntimeError", "sub-plans cannot be made: " + planned.error().message());
     wake(running, kBusyRetry);
     return false;
   }

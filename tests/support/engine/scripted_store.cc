@@ -48,6 +48,7 @@ Result<persistence::OutputEnd> ScriptedStore::load_output_end(std::string_view p
 }
 
 Result<std::vector<PlanStatus>> ScriptedStore::load_statuses(const std::vector<std::string>& ids) {
+  if (fails_status_reads_) return Error(Code::kUnavailable, "told to fail");
   std::vector<PlanStatus> found;
   for (const std::string& id : ids) {
     if (const auto plan = plans_.find(id); plan != plans_.end()) {

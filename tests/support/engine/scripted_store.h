@@ -33,6 +33,8 @@ class ScriptedStore final : public persistence::Store, public persistence::Outpu
   void fail_chunk_reads(bool fails) { fails_chunk_reads_ = fails; }
   // How many were read so far.
   std::size_t chunks_read() const { return chunks_read_; }
+  // As long as it is set, states of plans cannot be read.
+  void fail_status_reads(bool fails) { fails_status_reads_ = fails; }
   // As if the process had died: what is not committed now never will be.
   void cut_off() {
     is_cut_off_ = true;
@@ -143,6 +145,7 @@ class ScriptedStore final : public persistence::Store, public persistence::Outpu
   Code failure_code_ = Code::kUnavailable;
   bool is_cut_off_ = false;
   bool fails_chunk_reads_ = false;
+  bool fails_status_reads_ = false;
   std::size_t chunks_read_ = 0;
   bool is_congested_ = false;
   std::map<std::string, persistence::PlanRecord> plans_;

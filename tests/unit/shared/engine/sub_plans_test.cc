@@ -261,6 +261,27 @@ TEST_CASE("a parent cancelled again cancels again those that did not end", "[B06
   CHECK(family.engine.store.events().empty());
 }
 
+TEST_CASE("children wait for a store that cannot be read, and fail nobody", "[subplans]") {
+  struct Chosen final : WithSubPlans {
+    std::vector<PlanRequest> create_sub_plans(Running&) override {
+      PlanRequest request;
+      request.plan_id = "chosen";
+      request.action_class = "Child";
+      return {request};
+    }
+  };
+  Family family;
+  REQUIRE(family.engine.registry.add(sub_plans_class("Chosen", [] { return std::make_unique<Chosen>(); })).ok());
+  family.engine.store.fail_status_reads(true);
+  const std::string id = family.engine.trigger("Chosen");
+  family.engine.scheduler->run_ready();
+  CHECK(shown(family.engine.store.plans().at(id)) == "running/pending");
+  family.engine.store.fail_status_reads(false);
+  family.engine.scheduler->advance(seconds(2));
+  CHECK(shown(family.engine.settle("chosen")) == "stopped/success");
+  CHECK(shown(family.engine.settle(id)) == "stopped/success");
+}
+
 TEST_CASE("a cancel reaches children that are not durable yet", "[B06]") {
   Family family({.child = "Waiter"});
   family.id = family.engine.trigger("Parent");
