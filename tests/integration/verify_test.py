@@ -144,8 +144,10 @@ class Verify(unittest.TestCase):
             entry = {"action_class": "PeerOps::LocalScript", "action_input": {
                 "script": f"while [ ! -e {gate} ]; do sleep 0.1; done", "proxy_operation_name": "ssh", "callback": {"task_id": task, "step_id": 3}}}
             self.assertEqual(self.proxy.http.post("/dynflow/tasks/launch", {"operation": "batch", "input": {plan: entry}, "options": {}}).status, 200)
-            _, found = self.tool("check", url=self.proxy.http.base_url)
+            code, found = self.tool("check", url=self.proxy.http.base_url)
             jobs = [row["seen"] for row in found["findings"] if row["id"] == "C12"]
+            errors = {row["id"] for row in found["findings"] if row["severity"] == "error"}
+            self.assertEqual(code, 4 if errors == {"C12"} else 2)
             self.assertRegex(jobs[0], rf"^1 jobs run: {plan} \(ssh, \d+ s, Foreman task {task}\)$")
             gate.touch()
             foreman.wait_for(1, task_id=task)
