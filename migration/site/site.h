@@ -10,8 +10,8 @@
 #include <string_view>
 #include <vector>
 
-#include "migration/check/listeners.h"
 #include "migration/site/layout.h"
+#include "migration/site/listeners.h"
 #include "migration/site/services.h"
 #include "shared/settings/core_service.h"
 #include "shared/settings/global.h"

@@ -9,7 +9,7 @@
 #include <optional>
 #include <sstream>
 
-#include "migration/check/listeners.h"
+#include "migration/site/listeners.h"
 #include "migration/site/packages.h"
 #include "migration/site/phase.h"
 #include "migration/site/running_proxy.h"

@@ -1,4 +1,4 @@
-#include "migration/check/listeners.h"
+#include "migration/site/listeners.h"
 
 #include <fmt/format.h>
 
