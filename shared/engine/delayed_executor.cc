@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "shared/engine/store_errors.h"
 #include "shared/log/log.h"
 
 namespace dynflow::engine {
@@ -74,7 +75,7 @@ void DelayedExecutor::done() {
 }
 
 void DelayedExecutor::failed(const Error& error) {
-  if (error.code() != Code::kUnavailable && error.code() != Code::kBusy && error.code() != Code::kTimeout) return;
+  if (!may_pass(error.code())) return;
   post([this] {
     is_to_retry_ = true;
     arm();

@@ -3,6 +3,7 @@
 
 #include "shared/engine/execution.h"
 #include "shared/engine/storable.h"
+#include "shared/engine/store_errors.h"
 #include "shared/json/json.h"
 #include "shared/log/log.h"
 #include "shared/persistence/output_ends.h"
@@ -17,8 +18,6 @@ constexpr std::chrono::milliseconds kFirstRetry{100};
 constexpr std::chrono::milliseconds kLastRetry{5000};
 // A store that can be reached and refuses the same rows so often will refuse them for ever.
 constexpr int kMaxRefusals = 8;
-
-bool is_refusal(Code code) { return code != Code::kUnavailable && code != Code::kBusy && code != Code::kTimeout; }
 
 bool is_final(Code code) {
   return code == Code::kClosed || code == Code::kConflict || code == Code::kNotFound || code == Code::kInvalid;
@@ -77,7 +76,7 @@ void Execution::written(Status status) {
 
 void Execution::retry_later(const Error& error) {
   ++failed_writes_;
-  if (is_final(error.code()) || (is_refusal(error.code()) && failed_writes_ > kMaxRefusals)) {
+  if (is_final(error.code()) || (!may_pass(error.code()) && failed_writes_ > kMaxRefusals)) {
     const bool is_gone = error.code() == Code::kClosed || error.code() == Code::kNotFound;
     return is_gone || std::exchange(is_unstorable_, true) ? give_up(error) : fail_unstorable(error);
   }
